@@ -1,0 +1,2 @@
+// Entry point of the litestream command.
+return 0;
