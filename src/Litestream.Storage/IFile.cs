@@ -19,6 +19,9 @@ public interface IFile : IDisposable
     /// <summary>Makes content and size durable.</summary>
     void Sync();
 
+    /// <summary>Asks for early write-out of a range without waiting, so that a later <see cref="Sync"/> is short. A hint.</summary>
+    void StartWriteback(long offset, long length);
+
     /// <summary>Cuts or extends the file with zeros.</summary>
     void SetLength(long length);
 }

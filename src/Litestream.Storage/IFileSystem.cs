@@ -27,6 +27,7 @@ public interface IFileSystem
     void Rename(string from, string to);
 
     /// <summary>Gives an existing file a second name; fails with <see cref="FileExistsException"/> if that name is taken.</summary>
+    /// <exception cref="NotSupportedException">The file system knows no hard links.</exception>
     void Link(string existing, string created);
 
     /// <summary>Removes a file; a missing one is not an error.</summary>
