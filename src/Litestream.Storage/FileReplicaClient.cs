@@ -12,6 +12,9 @@ namespace Litestream.Storage;
 /// </summary>
 public sealed class FileReplicaClient : IReplicaClient
 {
+    /// <summary>Length of <c>.&lt;writer, 16 digits&gt;&lt;number of the write, 8 digits&gt;.tmp</c>.</summary>
+    private const int TempSuffixLength = 29;
+
     private const int CopyBufferSize = 128 << 10;
 
     /// <summary>Bytes at the end of an LTX file that hold its two checksums: they identify its content (decision D35).</summary>
@@ -26,7 +29,8 @@ public sealed class FileReplicaClient : IReplicaClient
 
     // Two writers must never share a temp file: the one would publish what the other is still writing. The process id is not
     // enough, since containers that share a volume often have the same one.
-    private readonly string _tempSuffix = $".{RandomNumberGenerator.GetHexString(16, lowercase: true)}.tmp";
+    private readonly string _writer = RandomNumberGenerator.GetHexString(16, lowercase: true);
+    private uint _writes;
 
     /// <summary>Creates the client; nothing is touched yet.</summary>
     /// <param name="files">The file system.</param>
@@ -116,7 +120,7 @@ public sealed class FileReplicaClient : IReplicaClient
     {
         string path = FilePath(level, minTxid, maxTxid);
         LtxUploadHead head = await LtxUploadHead.ReadAsync(source, path, cancellationToken);
-        string temp = path + _tempSuffix;
+        string temp = $"{path}.{_writer}{Interlocked.Increment(ref _writes):x8}.tmp";
         try
         {
             long size = await WriteTempAsync(temp, head, source, cancellationToken);
@@ -284,10 +288,10 @@ public sealed class FileReplicaClient : IReplicaClient
     }
 
     private bool IsTempName(string name) =>
-        name.Length > _tempSuffix.Length
+        name.Length > TempSuffixLength
         && name.EndsWith(".tmp", StringComparison.Ordinal)
-        && LtxFileName.TryParse(name.AsSpan(0, name.Length - _tempSuffix.Length), out _, out _)
-        && !name.EndsWith(_tempSuffix, StringComparison.Ordinal);
+        && LtxFileName.TryParse(name.AsSpan(0, name.Length - TempSuffixLength), out _, out _)
+        && !name.Contains(_writer, StringComparison.Ordinal);
 
     private void TryDelete(string path)
     {
