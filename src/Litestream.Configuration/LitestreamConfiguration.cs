@@ -1,0 +1,156 @@
+using Litestream.Configuration.Yaml;
+
+namespace Litestream.Configuration;
+
+/// <summary>The settings of a configuration file with defaults filled in (cli-config-control §3).</summary>
+public sealed class LitestreamConfiguration
+{
+    /// <summary>Retention of local L0 files when the key is empty or absent.</summary>
+    private static readonly TimeSpan DefaultL0Retention = TimeSpan.FromMinutes(5);
+
+    private static readonly TimeSpan DefaultSnapshotTime = TimeSpan.FromHours(24);
+
+    internal static FieldTable<LitestreamConfiguration> Fields { get; } = CreateFields();
+
+    /// <summary>Metrics listener <c>host:port</c>; empty = off.</summary>
+    public string Addr { get; private set; } = "";
+
+    /// <summary>MCP listener; empty = off.</summary>
+    public string McpAddr { get; private set; } = "";
+
+    /// <summary>Command of the child process; empty = none.</summary>
+    public string Exec { get; private set; } = "";
+
+    /// <summary>Control socket.</summary>
+    public SocketSettings Socket { get; private set; } = new();
+
+    /// <summary>Log records.</summary>
+    public LoggingSettings Logging { get; private set; } = new();
+
+    /// <summary>Compaction interval of levels 1, 2, …</summary>
+    public IReadOnlyList<TimeSpan> Levels { get; private set; } =
+        [TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)];
+
+    /// <summary>Time between full snapshots.</summary>
+    public TimeSpan SnapshotInterval => Snapshot.Interval ?? DefaultSnapshotTime;
+
+    /// <summary>How long restore points are kept.</summary>
+    public TimeSpan SnapshotRetention => Snapshot.Retention ?? DefaultSnapshotTime;
+
+    /// <summary>Interval of the contiguity check; null = off.</summary>
+    public TimeSpan? ValidationInterval { get; private set; }
+
+    /// <summary>How long L0 files are kept; 0 = for ever.</summary>
+    public TimeSpan L0Retention { get; private set; } = DefaultL0Retention;
+
+    /// <summary>Interval of the L0 retention check.</summary>
+    public TimeSpan L0RetentionCheckInterval { get; private set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Check the destination level after each compaction.</summary>
+    public bool VerifyCompaction { get; private set; }
+
+    /// <summary>False = nothing is ever deleted remotely.</summary>
+    public bool RetentionEnabled { get; private set; } = true;
+
+    /// <summary>URL pinged while everything is in sync; empty = none.</summary>
+    public string HeartbeatUrl { get; private set; } = "";
+
+    /// <summary>Time between those pings.</summary>
+    public TimeSpan HeartbeatInterval { get; private set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long the final upload is retried at shutdown; 0 = one attempt.</summary>
+    public TimeSpan ShutdownSyncTimeout { get; private set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Pause between those retries.</summary>
+    public TimeSpan ShutdownSyncInterval { get; private set; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Keys and variables without effect, in the order of the file (trap B1, B17).</summary>
+    public IReadOnlyList<ConfigurationWarning> Warnings { get; internal set; } = [];
+
+    /// <summary>Valid keys whose feature this version does not have, in the order of the file.</summary>
+    public IReadOnlyList<ConfigurationWarning> Unavailable { get; internal set; } = [];
+
+    internal SnapshotSettings Snapshot { get; } = new();
+
+    internal ReplicaSettings ReplicaDefaults { get; } = new();
+
+    internal List<DatabaseEntry> Databases { get; set; } = [];
+
+    /// <summary>Lines of the top-level keys that were written.</summary>
+    internal Dictionary<string, int> WrittenKeys { get; } = [];
+
+    /// <summary>Sets <c>restore-if-db-not-exists</c> on every entry, as the flag of that name does.</summary>
+    public void RestoreMissingDatabases() => Databases.ForEach(entry => entry.RestoreIfMissing = true);
+
+    private static FieldTable<LitestreamConfiguration> CreateFields()
+    {
+        FieldTable<LitestreamConfiguration> fields = new()
+        {
+            ["addr"] = (c, n, d) => c.Addr = d.Text(n) ?? "",
+            ["mcp-addr"] = (c, n, d) => c.McpAddr = d.Text(n) ?? "",
+            ["exec"] = (c, n, d) => c.Exec = d.Text(n) ?? "",
+            ["socket"] = (c, n, d) => c.Socket = ReadSocket(n, d),
+            ["levels"] = (c, n, d) => c.Levels = [.. (d.List(n, LevelFields, "levels", "level") ?? []).Select(level => level.Interval)],
+            ["snapshot"] = (c, n, d) => d.Map(n, c.Snapshot, SnapshotSettings.Fields, "snapshot"),
+            ["validation"] = (c, n, d) => d.Map(n, c, ValidationFields, "validation"),
+            ["l0-retention"] = (c, n, d) => c.L0Retention = d.Duration(n) ?? DefaultL0Retention,
+            ["l0-retention-check-interval"] = (c, n, d) => c.L0RetentionCheckInterval = d.Duration(n) ?? c.L0RetentionCheckInterval,
+            ["verify-compaction"] = (c, n, d) => c.VerifyCompaction = d.Boolean(n) ?? false,
+            ["retention"] = (c, n, d) => d.Map(n, c, RetentionFields, "retention"),
+            ["heartbeat-url"] = (c, n, d) => c.HeartbeatUrl = d.Text(n) ?? "",
+            ["heartbeat-interval"] = (c, n, d) => c.HeartbeatInterval = d.Duration(n) ?? c.HeartbeatInterval,
+            ["shutdown-sync-timeout"] = (c, n, d) => c.ShutdownSyncTimeout = d.Duration(n) ?? c.ShutdownSyncTimeout,
+            ["shutdown-sync-interval"] = (c, n, d) => c.ShutdownSyncInterval = d.Duration(n) ?? c.ShutdownSyncInterval,
+            ["logging"] = (c, n, d) => d.Map(n, c.Logging = new(), LoggingSettings.Fields, "logging"),
+            ["dbs"] = (c, n, d) => c.Databases = d.List(n, DatabaseEntry.Fields, "dbs", "database") ?? [],
+        };
+        foreach ((string key, Action<ReplicaSettings, YamlNode, YamlDecoder> set) in ReplicaSettings.Shared)
+        {
+            fields.Add(key, (c, n, d) => set(c.ReplicaDefaults, n, d));
+        }
+
+        foreach ((string key, Action<LitestreamConfiguration, YamlNode, YamlDecoder> set) in fields.ToArray())
+        {
+            fields[key] = (c, n, d) =>
+            {
+                c.WrittenKeys[key] = n.Line;
+                set(c, n, d);
+            };
+        }
+
+        return fields;
+    }
+
+    private static FieldTable<Level> LevelFields { get; } = new()
+    {
+        ["interval"] = (l, n, d) => l.Interval = d.Duration(n) ?? TimeSpan.Zero,
+    };
+
+    private static FieldTable<LitestreamConfiguration> ValidationFields { get; } = new()
+    {
+        ["interval"] = (c, n, d) => c.ValidationInterval = d.Duration(n),
+    };
+
+    private static FieldTable<LitestreamConfiguration> RetentionFields { get; } = new()
+    {
+        ["enabled"] = (c, n, d) => c.RetentionEnabled = d.Boolean(n) ?? true,
+    };
+
+    /// <summary>A null mapping switches everything in it off, as upstream reads it (§3.3).</summary>
+    private static SocketSettings ReadSocket(YamlNode node, YamlDecoder decoder)
+    {
+        SocketSettings socket = new();
+        if (node.IsNull)
+        {
+            (socket.Path, socket.Permissions) = ("", 0);
+        }
+
+        decoder.Map(node, socket, SocketSettings.Fields, "socket");
+        return socket;
+    }
+
+    private sealed class Level
+    {
+        public TimeSpan Interval { get; set; }
+    }
+}

@@ -1,0 +1,19 @@
+using System.Text.Json;
+
+namespace Litestream.Configuration.Tests;
+
+/// <summary>Recorded runs of the released program, found by walking up from the test binary.</summary>
+internal static class Fixtures
+{
+    public static IEnumerable<JsonElement> Records(string family)
+    {
+        DirectoryInfo? directory = new(AppContext.BaseDirectory);
+        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "Litestream.slnx")))
+        {
+            directory = directory.Parent;
+        }
+
+        string path = Path.Combine(directory!.Parent!.FullName, "shared", "fixtures", "cli", family + ".json");
+        return JsonDocument.Parse(File.ReadAllText(path)).RootElement.EnumerateArray();
+    }
+}
