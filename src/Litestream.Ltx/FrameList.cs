@@ -11,7 +11,11 @@ internal sealed class FrameList(long firstFrame) : IDisposable
     private const int ChunkSize = 32 * 1024;
     private const int MaxEntrySize = 2 * Varint.MaxSize;
 
+    // A page is found by its nearest checkpoint and at most this many steps.
+    private const int CheckpointDistance = 64;
+
     private readonly List<(byte[] Bytes, int Length)> chunks = [];
+    private readonly List<Checkpoint> checkpoints = [];
     private byte[] current = [];
     private int used;
     private long totalSize;
@@ -33,6 +37,11 @@ internal sealed class FrameList(long firstFrame) : IDisposable
             NextChunk();
         }
 
+        if (Count % CheckpointDistance == 0)
+        {
+            checkpoints.Add(new Checkpoint(LastPage, End, chunks.Count, used));
+        }
+
         uint gap = pageNumber - LastPage - 1;
         used += Varint.Write(current.AsSpan(used), ((ulong)frameSize << 1) | (gap == 0 ? 0u : 1u));
         if (gap != 0)
@@ -46,21 +55,33 @@ internal sealed class FrameList(long firstFrame) : IDisposable
     }
 
     /// <summary>All frames in file order.</summary>
-    internal IEnumerable<PageIndexEntry> Entries()
+    internal IEnumerable<PageIndexEntry> Entries() => EntriesFrom(new Checkpoint(0, firstFrame, 0, 0));
+
+    /// <summary>Finds the frame of a page.</summary>
+    internal bool TryFind(uint pageNumber, out PageIndexEntry entry)
     {
-        uint page = 0;
-        long offset = firstFrame;
-        for (int i = 0; i <= chunks.Count; i++)
+        int low = 0;
+        int high = checkpoints.Count;
+        while (low < high)
         {
-            (byte[] bytes, int length) = i < chunks.Count ? chunks[i] : (current, used);
-            for (int at = 0; at < length;)
+            int middle = (low + high) / 2;
+            (low, high) = checkpoints[middle].PreviousPage < pageNumber ? (middle + 1, high) : (low, middle);
+        }
+
+        if (low > 0)
+        {
+            foreach (PageIndexEntry candidate in EntriesFrom(checkpoints[low - 1]))
             {
-                ulong size = Varint.Read(bytes, ref at);
-                page += 1 + ((size & 1) == 0 ? 0 : (uint)Varint.Read(bytes, ref at));
-                yield return new PageIndexEntry(page, offset, (long)(size >> 1));
-                offset += (long)(size >> 1);
+                if (candidate.PageNumber >= pageNumber)
+                {
+                    entry = candidate;
+                    return candidate.PageNumber == pageNumber;
+                }
             }
         }
+
+        entry = default;
+        return false;
     }
 
     /// <summary>Returns the memory.</summary>
@@ -81,6 +102,24 @@ internal sealed class FrameList(long firstFrame) : IDisposable
         used = 0;
     }
 
+    private IEnumerable<PageIndexEntry> EntriesFrom(Checkpoint from)
+    {
+        uint page = from.PreviousPage;
+        long offset = from.Offset;
+        int at = from.Position;
+        for (int i = from.Chunk; i <= chunks.Count; i++, at = 0)
+        {
+            (byte[] bytes, int length) = i < chunks.Count ? chunks[i] : (current, used);
+            while (at < length)
+            {
+                ulong size = Varint.Read(bytes, ref at);
+                page += 1 + ((size & 1) == 0 ? 0 : (uint)Varint.Read(bytes, ref at));
+                yield return new PageIndexEntry(page, offset, (long)(size >> 1));
+                offset += (long)(size >> 1);
+            }
+        }
+    }
+
     private void NextChunk()
     {
         if (current.Length != 0)
@@ -92,4 +131,6 @@ internal sealed class FrameList(long firstFrame) : IDisposable
         current = ArrayPool<byte>.Shared.Rent(current.Length == 0 ? 256 : ChunkSize);
         used = 0;
     }
+
+    private readonly record struct Checkpoint(uint PreviousPage, long Offset, int Chunk, int Position);
 }

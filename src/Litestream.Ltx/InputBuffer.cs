@@ -86,15 +86,7 @@ internal sealed class InputBuffer(Stream source, bool leaveOpen, int bufferSize)
 
     private void MakeRoom(int needed)
     {
-        if (start + needed <= buffer.Length && start != end)
-        {
-            // The rest of the buffer suffices, but a short read into its last bytes would cost a call each; move when nearly full.
-            if (buffer.Length - end >= buffer.Length / 4)
-            {
-                return;
-            }
-        }
-
+        // Filling starts when less than one frame is left: moving it is cheap, and the read behind it is as large as can be.
         Available.CopyTo(buffer);
         end -= start;
         start = 0;

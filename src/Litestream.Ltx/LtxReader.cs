@@ -55,6 +55,9 @@ public sealed class LtxReader : IAsyncDisposable, IDisposable
     /// <summary>The header, after it was read.</summary>
     public LtxHeader Header { get; private set; }
 
+    /// <summary>Whether the header was read.</summary>
+    public bool IsHeaderRead => frames is not null;
+
     /// <summary>Name of the file for messages.</summary>
     public string? Name => name;
 
@@ -121,6 +124,11 @@ public sealed class LtxReader : IAsyncDisposable, IDisposable
     {
         get
         {
+            if (!HasPage)
+            {
+                throw NoPage();
+            }
+
             Count();
             return pageCrc;
         }

@@ -57,7 +57,7 @@ internal sealed class TailDecoder
                 return false;
             }
 
-            CheckList();
+            CheckList(listCrc, listLength, list.NextOffset);
         }
 
         if (!sizeSeen)
@@ -83,15 +83,28 @@ internal sealed class TailDecoder
         return true;
     }
 
-    private void CheckList()
+    /// <summary>Checks a tail whose list was parsed elsewhere.</summary>
+    /// <param name="crc">CRC of the list with its terminator.</param>
+    /// <param name="length">Bytes of the list with its terminator.</param>
+    /// <param name="nextOffset">File offset after the last frame of the list.</param>
+    /// <param name="sizeAndTrailer">The last 24 bytes of the file.</param>
+    internal void Check(ulong crc, long length, long nextOffset, ReadOnlySpan<byte> sizeAndTrailer)
+    {
+        listLength = length;
+        CheckList(crc, length, nextOffset);
+        CheckSize(sizeAndTrailer[..LtxFormat.IndexSizeFieldSize]);
+        CheckTrailer(sizeAndTrailer[LtxFormat.IndexSizeFieldSize..]);
+    }
+
+    private void CheckList(ulong crc, long length, long nextOffset)
     {
         // The terminator is one byte more than the entries.
-        if (listLength != frames.IndexLength + 1 || listCrc != Crc64.Append(frames.IndexCrc, [0]) || list.NextOffset != frames.End)
+        if (length != frames.IndexLength + 1 || crc != Crc64.Append(frames.IndexCrc, [0]) || nextOffset != frames.End)
         {
             throw new LtxException(LtxErrorKind.PageIndex, $"the page index does not describe the {frames.PageCount} page frames of the file", file, offset: listStart);
         }
 
-        fileCrc = Crc64.Combine(fileCrc, listCrc, listLength);
+        fileCrc = Crc64.Combine(fileCrc, crc, length);
     }
 
     private void CheckSize(ReadOnlySpan<byte> field)
