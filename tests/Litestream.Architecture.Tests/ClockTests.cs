@@ -1,0 +1,31 @@
+using Xunit;
+
+namespace Litestream.Architecture.Tests;
+
+/// <summary>
+/// Time comes from <see cref="TimeProvider"/> and randomness is handed in. One direct use, and the tests that run hours of
+/// schedule in milliseconds wait for real, or stop being repeatable from their seed.
+/// </summary>
+public sealed class ClockTests
+{
+    private static readonly string[] Forbidden =
+    [
+        "System.DateTime.get_UtcNow(", "System.DateTime.get_Now(", "System.DateTime.get_Today(",
+        "System.DateTimeOffset.get_UtcNow(", "System.DateTimeOffset.get_Now(",
+        "System.Random.get_Shared(", "System.Random..ctor()",
+        "System.Threading.Thread.Sleep(",
+        "System.Threading.Tasks.Task.Delay(Int32", "System.Threading.Tasks.Task.Delay(System.TimeSpan)",
+        "System.Threading.Tasks.Task.Delay(System.TimeSpan,System.Threading.CancellationToken)",
+        "System.Threading.CancellationTokenSource..ctor(System.TimeSpan)", "System.Threading.CancellationTokenSource..ctor(Int32)",
+        "System.Threading.PeriodicTimer..ctor(System.TimeSpan)", "System.Threading.Timer..ctor(",
+        "System.Environment.get_TickCount",
+    ];
+
+    public static TheoryData<string> Assemblies => [.. ProductAssembly.Names];
+
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void Time_and_randomness_are_handed_in(string name) =>
+        Assert.Equal([], ProductAssembly.Load(name).UsedMembers.Where(
+            member => Forbidden.Any(forbidden => member.StartsWith(forbidden, StringComparison.Ordinal))));
+}
