@@ -10,7 +10,7 @@ namespace Litestream.Storage;
 /// A replica in a directory: <c>&lt;root&gt;/ltx/&lt;level&gt;/&lt;min&gt;-&lt;max&gt;.ltx</c> (backends §1.2 layout B, §4.1). The header time is the
 /// modification time of the file, in milliseconds.
 /// </summary>
-public sealed class FileReplicaClient : IReplicaClient
+public sealed partial class FileReplicaClient : IReplicaClient
 {
     /// <summary>Length of <c>.&lt;writer, 16 digits&gt;&lt;number of the write, 8 digits&gt;.tmp</c>.</summary>
     private const int TempSuffixLength = 29;

@@ -27,7 +27,11 @@ public enum FileKind
 /// <param name="Mode">Lower 12 bits of the mode.</param>
 /// <param name="UserId">Owner, or -1 to leave it.</param>
 /// <param name="GroupId">Group, or -1 to leave it.</param>
-public readonly record struct FileOwnership(int Mode, int UserId, int GroupId);
+public readonly record struct FileOwnership(int Mode, int UserId, int GroupId)
+{
+    /// <summary>What a program gets that asks for nothing: 0666 without the bits of the umask, and the process's own user.</summary>
+    public static FileOwnership ProcessDefault => new(-1, -1, -1);
+}
 
 /// <summary>A name in a directory.</summary>
 /// <param name="Name">Without the directory.</param>

@@ -12,6 +12,7 @@ public sealed class LocalFileSystem : IFileSystem
     private const int RegularType = 0x8000;
     private const int PermissionMask = 0xFFF;
     private const uint DefaultFileMode = 0x180; // 0600
+    private const uint ProcessFileMode = 0x1B6; // 0666, the kernel takes the umask off
     private const uint DefaultDirectoryMode = 0x1C0; // 0700
 
     private LocalFileSystem()
@@ -27,9 +28,10 @@ public sealed class LocalFileSystem : IFileSystem
     /// <inheritdoc/>
     public IFile Create(string path, FileOwnership? owner = null)
     {
-        uint mode = owner is { } given ? (uint)given.Mode : DefaultFileMode;
+        bool processDefault = owner == FileOwnership.ProcessDefault;
+        uint mode = processDefault ? ProcessFileMode : owner is { } given ? (uint)given.Mode : DefaultFileMode;
         LocalFile file = Open(path, LibC.OpenReadWrite | LibC.OpenCreate | LibC.OpenTruncate, (int)mode, "create", out int descriptor);
-        if (owner is { } wanted)
+        if (owner is { } wanted && !processDefault)
         {
             Apply(descriptor, wanted);
         }

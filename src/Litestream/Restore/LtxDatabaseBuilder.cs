@@ -1,0 +1,260 @@
+using System.Buffers;
+using System.Threading.Channels;
+using Litestream.Ltx;
+using Litestream.Storage;
+
+namespace Litestream.Restore;
+
+/// <summary>
+/// Builds a database file from planned LTX files. Headers and page indexes are read newest file first, so that it is known of each
+/// page which file has its newest image; after that parts of all files are read, decoded and written in parallel and in any order,
+/// each page once. Superseded pages are decoded, too: they are part of the checksum of their file, and every planned file is verified
+/// as a whole before the restore succeeds.
+/// </summary>
+internal sealed class LtxDatabaseBuilder
+{
+    private const long PartSize = 1 << 20;
+
+    private readonly IReplicaClient _client;
+    private readonly TimeProvider _time;
+    private readonly IReadOnlyList<LtxFileInfo> _plan;
+    private readonly IFile _output;
+    private readonly int _parallelism;
+    private readonly IProgress<RestoreProgress>? _progress;
+    private readonly long _total;
+    private readonly PageBitmap _claimed = new();
+    private LtxHeader _newest;
+    private long _done;
+
+    internal LtxDatabaseBuilder(
+        IReplicaClient client, TimeProvider time, IReadOnlyList<LtxFileInfo> plan, IFile output, int parallelism, IProgress<RestoreProgress>? progress)
+    {
+        _client = client;
+        _time = time;
+        _plan = plan;
+        _output = output;
+        _parallelism = Math.Clamp(parallelism, 1, RestoreOptions.MaxParallelism);
+        _progress = progress;
+        _total = plan.Sum(file => file.Size);
+    }
+
+    /// <summary>Writes the database; it is complete and every file verified when this returns. Nothing is synced.</summary>
+    /// <returns>Size of the database in bytes.</returns>
+    /// <exception cref="LtxFileException">A planned file is damaged.</exception>
+    /// <exception cref="LtxFileNotFoundException">A planned file is gone.</exception>
+    internal async Task<long> BuildAsync(CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Channel<FilePart> parts = Channel.CreateBounded<FilePart>(new BoundedChannelOptions(_parallelism) { SingleWriter = true });
+        Task[] tasks =
+        [
+            Task.Run(() => FeedAsync(parts.Writer, stop.Token), CancellationToken.None),
+            .. Enumerable.Range(0, _parallelism).Select(_ => Task.Run(() => WorkAsync(parts.Reader, stop.Token), CancellationToken.None)),
+        ];
+        Exception? first = null;
+        await foreach (Task task in Task.WhenEach(tasks).WithCancellation(CancellationToken.None))
+        {
+            if (!task.IsCompletedSuccessfully && first is null)
+            {
+                first = task.IsCanceled ? new OperationCanceledException(cancellationToken) : task.Exception!.InnerException;
+                await stop.CancelAsync();
+            }
+        }
+
+        DisposeRest(parts.Reader);
+        if (first is not null)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
+        }
+
+        RequireAllPages();
+        long size = _newest.Commit * (long)_newest.PageSize;
+        _output.SetLength(size);
+        return size;
+    }
+
+    /// <summary>Loads files ahead, newest first, and hands their parts to the workers.</summary>
+    private async Task FeedAsync(ChannelWriter<FilePart> writer, CancellationToken cancellationToken)
+    {
+        var ahead = new Queue<Task<PlannedFile>>();
+        int next = _plan.Count - 1;
+        try
+        {
+            while (next >= 0 || ahead.Count > 0)
+            {
+                while (next >= 0 && ahead.Count < _parallelism)
+                {
+                    ahead.Enqueue(LoadAsync(_plan[next--], cancellationToken));
+                }
+
+                PlannedFile file = await ahead.Dequeue();
+                List<FilePart> parts = Guard(file.Info, () => Claim(file));
+                if (parts.Count == 0)
+                {
+                    Finished(file);
+                    continue;
+                }
+
+                foreach (FilePart part in parts)
+                {
+                    await writer.WriteAsync(part, cancellationToken);
+                }
+            }
+        }
+        finally
+        {
+            writer.Complete();
+            foreach (Task<PlannedFile> task in ahead)
+            {
+                await task.ContinueWith(
+                    static loaded =>
+                    {
+                        if (loaded.IsCompletedSuccessfully)
+                        {
+                            loaded.Result.Dispose();
+                        }
+                        else
+                        {
+                            _ = loaded.Exception; // Seen: the first failure is reported already.
+                        }
+                    },
+                    CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default);
+            }
+        }
+    }
+
+    private async Task<PlannedFile> LoadAsync(LtxFileInfo file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await PlannedFile.LoadAsync(_client, file, _time, cancellationToken);
+        }
+        catch (LtxException damage)
+        {
+            throw new LtxFileException(file, damage);
+        }
+    }
+
+    private List<FilePart> Claim(PlannedFile file)
+    {
+        if (_newest.PageSize == 0)
+        {
+            _newest = file.Header;
+        }
+        else if (file.Header.PageSize != _newest.PageSize)
+        {
+            throw new LtxException(
+                LtxErrorKind.PageSizeMismatch,
+                $"it has pages of {file.Header.PageSize} bytes, the newest planned file has pages of {_newest.PageSize} bytes",
+                file.Info.Name);
+        }
+
+        return file.Claim(_claimed, _newest.Commit, PartSize);
+    }
+
+    private async Task WorkAsync(ChannelReader<FilePart> reader, CancellationToken cancellationToken)
+    {
+        byte[]? buffer = null;
+        PageSink? sink = null;
+        try
+        {
+            await foreach (FilePart part in reader.ReadAllAsync(cancellationToken))
+            {
+                int size = (int)(part.Range.End - part.Range.Start);
+                if (buffer is null || buffer.Length < size)
+                {
+                    Return(buffer);
+                    buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, (int)PartSize));
+                }
+
+                PageSink target = sink ??= new PageSink(_output, part.File.Header.PageSize);
+                ReadOnlyMemory<byte> bytes = await part.File.ReadAsync(part.Range, buffer, cancellationToken);
+                if (Guard(part.File.Info, () => part.File.Complete(part.Number, Decode(part, bytes.Span, target, _newest.Commit))))
+                {
+                    part.File.Dispose();
+                }
+
+                Advance(size);
+            }
+        }
+        finally
+        {
+            sink?.Dispose();
+            Return(buffer);
+        }
+    }
+
+    private static LtxSegment Decode(FilePart part, ReadOnlySpan<byte> bytes, PageSink sink, uint commit)
+    {
+        var reader = new LtxRangeReader(part.File.Header, part.Range.Start, bytes, part.File.Info.Name);
+        int ordinal = part.FirstOrdinal;
+        int end = ordinal + (int)part.Range.PageCount;
+        while (reader.ReadPage())
+        {
+            if (ordinal == end)
+            {
+                throw new LtxException(LtxErrorKind.PageIndex, "more page frames than the page index says", part.File.Info.Name, reader.PageNumber);
+            }
+
+            // An index that names another page here fails the verification of the file, and nothing is published.
+            bool newest = part.File.IsNewest(ordinal++) && reader.PageNumber <= commit;
+            reader.DecompressTo(newest ? sink.Reserve(reader.PageNumber) : sink.Scratch());
+        }
+
+        sink.Flush();
+        return reader.Segment;
+    }
+
+    private void RequireAllPages()
+    {
+        uint commit = _newest.Commit;
+        uint lockPage = LtxFormat.LockPage(_newest.PageSize);
+        long expected = commit - (commit >= lockPage ? 1 : 0);
+        if (_claimed.Count != expected)
+        {
+            uint missing = _claimed.FirstUnclaimed(commit, lockPage);
+            throw new LtxFileException(
+                _plan[^1],
+                new LtxException(LtxErrorKind.SnapshotIncomplete, "the database grew to this page, but no planned file contains it", _plan[^1].Name, missing));
+        }
+    }
+
+    private void Finished(PlannedFile file)
+    {
+        Advance(file.Info.Size);
+        file.Dispose();
+    }
+
+    private void Advance(long bytes) => _progress?.Report(new RestoreProgress(Math.Min(Interlocked.Add(ref _done, bytes), _total), _total));
+
+    private static T Guard<T>(LtxFileInfo file, Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (LtxException damage)
+        {
+            throw new LtxFileException(file, damage);
+        }
+    }
+
+    private static void DisposeRest(ChannelReader<FilePart> reader)
+    {
+        while (reader.TryRead(out FilePart? part))
+        {
+            part.File.Dispose();
+        }
+    }
+
+    private static void Return(byte[]? buffer)
+    {
+        if (buffer is not null)
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.Buffers;
+using Litestream.Storage;
+
+namespace Litestream.Restore;
+
+/// <summary>
+/// Writes pages to their place in the database file: neighbouring pages are decoded side by side and written with one call.
+/// One per worker.
+/// </summary>
+internal sealed class PageSink(IFile output, int pageSize) : IDisposable
+{
+    private const int BatchSize = 1 << 20;
+
+    private readonly byte[] _batch = ArrayPool<byte>.Shared.Rent(BatchSize + pageSize);
+    private readonly int _capacity = BatchSize / pageSize;
+    private uint _first;
+    private int _count;
+
+    /// <summary>Where to decode a page that is to be written.</summary>
+    internal Span<byte> Reserve(uint page)
+    {
+        if (_count > 0 && (_count == _capacity || page != _first + (uint)_count))
+        {
+            Flush();
+        }
+
+        if (_count == 0)
+        {
+            _first = page;
+        }
+
+        return _batch.AsSpan(_count++ * pageSize, pageSize);
+    }
+
+    /// <summary>Where to decode a page that is superseded: it is only checked.</summary>
+    internal Span<byte> Scratch() => _batch.AsSpan(_capacity * pageSize, pageSize);
+
+    /// <summary>Writes what is collected.</summary>
+    internal void Flush()
+    {
+        if (_count > 0)
+        {
+            long offset = (_first - 1L) * pageSize;
+            int length = _count * pageSize;
+            output.Write(_batch.AsSpan(0, length), offset);
+
+            // Write-out runs beside decoding; otherwise the disk idles until the final sync.
+            output.StartWriteback(offset, length);
+            _count = 0;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => ArrayPool<byte>.Shared.Return(_batch);
+}
