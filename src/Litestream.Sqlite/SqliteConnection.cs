@@ -290,6 +290,39 @@ public sealed unsafe class SqliteConnection : IDisposable
         _db = 0;
     }
 
+    /// <summary>A connection with SQLite's ordinary settings: sees schema errors, and its close removes the WAL files.</summary>
+    internal static SqliteConnection OpenOrdinary(string path)
+    {
+        SqliteLibrary.Initialize();
+        var connection = new SqliteConnection(path, new SqliteOpenOptions());
+        try
+        {
+            connection.OpenHandle(create: false);
+            connection.SetBusyTimeout(connection.BusyTimeout);
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    internal List<string> QueryLines(string sql)
+    {
+        using var statement = new Statement(this, sql, persistent: false);
+        var lines = new List<string>();
+        while (statement.Step())
+        {
+            lines.Add(statement.Text(0) ?? "");
+        }
+
+        return lines;
+    }
+
+    /// <summary>Makes a running statement fail; the one call that may come from another thread.</summary>
+    internal void Interrupt() => NativeMethods.Interrupt(Handle);
+
     internal void PageReaderClosed(DatabasePageReader reader)
     {
         if (_pages == reader && _db != 0)
