@@ -13,7 +13,7 @@ public static class DatabaseCheck
     /// <param name="mode">Which check.</param>
     /// <param name="cancellationToken">Interrupts the running check.</param>
     /// <returns>SQLite's lines, at most <see cref="MaxProblems"/>; empty = the database is sound.</returns>
-    /// <exception cref="SqliteException">The file cannot be opened or read.</exception>
+    /// <exception cref="SqliteException">The file cannot be opened or read (damage is a result, not an exception).</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static IReadOnlyList<string> Run(string path, DatabaseCheckMode mode, CancellationToken cancellationToken)
     {
@@ -25,6 +25,11 @@ public static class DatabaseCheck
         {
             List<string> lines = connection.QueryLines($"PRAGMA {pragma}({MaxProblems})");
             return lines is ["ok"] ? [] : lines;
+        }
+        catch (SqliteException failure) when (failure.IsCorrupt)
+        {
+            // Damage that keeps the check itself from running is damage found.
+            return [failure.Message];
         }
         catch (SqliteException failure) when (failure.ResultCode == SqliteConstants.Interrupt && cancellationToken.IsCancellationRequested)
         {
