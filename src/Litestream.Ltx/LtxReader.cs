@@ -55,6 +55,9 @@ public sealed class LtxReader : IAsyncDisposable, IDisposable
     /// <summary>The header, after it was read.</summary>
     public LtxHeader Header { get; private set; }
 
+    /// <summary>The trailer as stored, once it was read: also when it is wrong and finishing failed. Zeros before.</summary>
+    public LtxTrailer Trailer => tail?.Trailer ?? default;
+
     /// <summary>Whether the header was read.</summary>
     public bool IsHeaderRead => frames is not null;
 

@@ -29,6 +29,11 @@ public sealed unsafe class SqliteConnection : IDisposable
     /// <summary>Absolute path of the database file.</summary>
     public string Path { get; }
 
+    /// <summary>
+    /// The database file that SQLite uses, symbolic links resolved: its <c>-wal</c> and <c>-shm</c> are beside this one (trap B46).
+    /// </summary>
+    public string FileName => Marshal.PtrToStringUTF8((nint)NativeMethods.DbFileName(Handle, MainName)) is { Length: > 0 } name ? name : Path;
+
     /// <summary>How long SQLite waits for locks on this connection.</summary>
     public TimeSpan BusyTimeout { get; }
 

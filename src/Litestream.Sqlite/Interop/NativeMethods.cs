@@ -55,6 +55,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "sqlite3_db_readonly")]
     internal static partial int DbReadOnly(nint db, byte* schema);
 
+    [LibraryImport(Library, EntryPoint = "sqlite3_db_filename")]
+    internal static partial byte* DbFileName(nint db, byte* schema);
+
     [LibraryImport(Library, EntryPoint = "sqlite3_db_release_memory")]
     internal static partial int DbReleaseMemory(nint db);
 

@@ -1,0 +1,152 @@
+using Litestream.Diagnostics;
+using Litestream.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Litestream.Capture;
+
+/// <summary>
+/// Keeping the WAL small without ever taking the write lock in normal work (replication §8.7 rules 3, 4 and 7).
+/// </summary>
+internal sealed partial class CaptureSession
+{
+    /// <summary>
+    /// Frames that make the fallback due: writers that never pause let no hand-over reach slot 0, so the WAL is never restarted.
+    /// 4,000 frames of 4 KiB are 16 MB; what arrives until the lock is ours stays well below 64 MB.
+    /// </summary>
+    private const uint FallbackFrames = 4000;
+
+    /// <summary>A checkpoint of so many frames is due whatever the configuration says: below an application's own 1000 (rule 7).</summary>
+    private const uint MaxCheckpointFrames = 400;
+
+    private const long DefaultTruncatePageCount = 121359;
+
+    private static readonly TimeSpan WriteLockPatience = TimeSpan.FromMilliseconds(100);
+
+    private static readonly TimeSpan FallbackPause = TimeSpan.FromSeconds(1);
+
+    private uint backfilled;
+    private long extendedPages;
+    private bool onSlotZero;
+    private bool backfillBlocked;
+    private DateTimeOffset noFallbackBefore;
+    private SqliteConnection? fallbackWriter;
+
+    /// <summary>Counters and times of checkpoints.</summary>
+    public CheckpointStatistics Statistics { get; } = new();
+
+    /// <summary>Captured frames that are not yet in the database file.</summary>
+    public uint UnbackfilledFrames => captured.Frame - Math.Min(backfilled, captured.Frame);
+
+    /// <summary>
+    /// True while the lock may stand in the way of an application's own RESTART or TRUNCATE: it then has to be handed over from time
+    /// to time (rule 7).
+    /// </summary>
+    public bool NeedsHandOver => !onSlotZero && captured.Frame > 0;
+
+    /// <summary>
+    /// Frames whose capture makes a checkpoint due (rule 7). Under flat-out writing it grows with the newest file, because every pass
+    /// before the upload writes that again: the work per frame stays constant.
+    /// </summary>
+    public uint CheckpointThreshold => Math.Max(
+        (uint)Math.Min(options.MinCheckpointPageCount, MaxCheckpointFrames), (uint)Math.Min(extendedPages, FallbackFrames / 2));
+
+    /// <summary>
+    /// Rule 3: everything up to the mark is captured and synced; PASSIVE without any lock; capture what came meanwhile and hand over.
+    /// If nobody committed in between, the new lock is on slot 0 and the next commit restarts the WAL by itself.
+    /// </summary>
+    /// <param name="cancellationToken">Stops between the steps; the lock is held all the time.</param>
+    public PassResult Checkpoint(CancellationToken cancellationToken)
+    {
+        CheckpointResult result = Passive();
+        if (result.Busy || !result.HasRun)
+        {
+            return default;
+        }
+
+        uint reached = captured.Frame;
+        PassResult pass = Pass(cancellationToken);
+        onSlotZero = result.IsComplete && !pass.Advanced && captured.Frame == reached;
+        if (onSlotZero)
+        {
+            TruncateIfLarge();
+        }
+
+        return pass;
+    }
+
+    /// <summary>
+    /// Rule 4: writers never pause and the WAL outgrows its limit. The bulk is checkpointed without a lock; then the write lock, for a
+    /// bounded time, keeps writers out while the few frames that arrived since are captured and checkpointed. Nothing is written.
+    /// Behind a long reader the lock would gain nothing: then the blocked backfill is counted and shown instead (trap C15).
+    /// </summary>
+    public PassResult CheckpointUnderLoad(CancellationToken cancellationToken)
+    {
+        PassResult bulk = Checkpoint(cancellationToken);
+        if (captured.Frame < FallbackFrames || onSlotZero || time.GetUtcNow() < noFallbackBefore)
+        {
+            return bulk;
+        }
+
+        if (backfillBlocked)
+        {
+            Statistics.BackfillBlocked++;
+            noFallbackBefore = time.GetUtcNow() + FallbackPause;
+            return bulk;
+        }
+
+        fallbackWriter ??= readLock.OpenConnection();
+        if (!fallbackWriter.TryBeginImmediate(WriteLockPatience))
+        {
+            noFallbackBefore = time.GetUtcNow() + WriteLockPatience;
+            return bulk;
+        }
+
+        long began = time.GetTimestamp();
+        try
+        {
+            Pass(cancellationToken);
+            Checkpoint(cancellationToken);
+        }
+        finally
+        {
+            fallbackWriter.Rollback();
+            Statistics.RecordWriteLock(time.GetElapsedTime(began));
+        }
+
+        return bulk with { Advanced = true };
+    }
+
+    /// <summary>True if the WAL is over the limit at which the fallback is tried.</summary>
+    public bool IsOverFallbackLimit => captured.Frame >= FallbackFrames;
+
+    private CheckpointResult Passive()
+    {
+        long began = time.GetTimestamp();
+        CheckpointResult result = readLock.Checkpoint(CheckpointMode.Passive);
+        Statistics.RecordCheckpoint(CheckpointMode.Passive, time.GetElapsedTime(began));
+        if (!result.Busy && result.HasRun)
+        {
+            // The counts are those of the generation in use, which may be newer than the captured one.
+            backfilled = (uint)Math.Min(result.BackfilledFrames, captured.Frame);
+            backfillBlocked = readLock.Position is { } mark && IsGenerationOf(mark) && result.BackfilledFrames < mark.MaxFrame;
+        }
+
+        return result;
+    }
+
+    private void TruncateIfLarge()
+    {
+        long pages = options.TruncatePageCount == 0 ? DefaultTruncatePageCount : options.TruncatePageCount;
+        if (pages < 0 || wal is null || wal.FileLength < WalOffsets.EndOfFrame((uint)Math.Min(pages, uint.MaxValue), PageSize))
+        {
+            return;
+        }
+
+        // The file is what the limit bounds: a restart never shrinks it. Under a lock on slot 0 nothing can be lost: a frame
+        // committed meanwhile cannot be backfilled, so the statement reports busy.
+        logger.Write(LogLevel.Information, "forcing truncate checkpoint", ("wal_size", wal.FileLength), ("threshold", pages));
+        long began = time.GetTimestamp();
+        readLock.Checkpoint(CheckpointMode.Truncate, TimeSpan.Zero);
+        Statistics.RecordCheckpoint(CheckpointMode.Truncate, time.GetElapsedTime(began));
+    }
+}

@@ -1,0 +1,44 @@
+using Litestream.Ltx;
+using Litestream.Sqlite;
+
+namespace Litestream.Capture;
+
+/// <summary>Copies of the whole database for level 9 (replication §8.6, §8.7).</summary>
+internal sealed partial class CaptureSession
+{
+    /// <summary>
+    /// Begins a read transaction of its own whose position is exactly the end of a level-0 file. The copy then reads from it for as
+    /// long as it likes; capture and checkpoints go on meanwhile, up to its mark.
+    /// </summary>
+    /// <returns>The source; the caller disposes it. Null while there is nothing to copy.</returns>
+    public SnapshotSource? BeginSnapshot(CancellationToken cancellationToken)
+    {
+        Pass(cancellationToken);
+        SqliteConnection connection = readLock.OpenConnection();
+        try
+        {
+            connection.BeginRead();
+            WalPosition? position = connection.TryGetPosition(out WalPosition p) ? p : null;
+            CaptureUpTo(position, cancellationToken, out string? broken);
+            if (broken is not null)
+            {
+                FullCopy(connection, position, broken);
+            }
+
+            if (Position.IsNone)
+            {
+                connection.Dispose();
+                return null;
+            }
+
+            // The file must not grow any more: a snapshot 1-n holds exactly what transaction n left behind.
+            gate.Seal();
+            return new SnapshotSource(connection, Position, captured, time.GetUtcNow());
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+}

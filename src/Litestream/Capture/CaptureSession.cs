@@ -1,0 +1,381 @@
+using Litestream.Diagnostics;
+using Litestream.Ltx;
+using Litestream.Sqlite;
+using Litestream.State;
+using Litestream.Storage;
+using Microsoft.Extensions.Logging;
+
+namespace Litestream.Capture;
+
+/// <summary>
+/// Capture of one database between opening and closing it: the read lock, the WAL, the cursor, and the level-0 files. One owner
+/// calls it, one call at a time. The rules are those of replication §8.7; their numbers stand at the code.
+/// </summary>
+internal sealed partial class CaptureSession : IDisposable
+{
+    /// <summary>
+    /// Above this size the newest file is not replaced by a longer one: every replacement writes it again.
+    /// </summary>
+    private const long SmallFileBytes = 8L << 20;
+
+    private readonly DatabaseOptions options;
+    private readonly IFileSystem fileSystem;
+    private readonly LocalLtxDirectory directory;
+    private readonly LevelZeroWriter writer;
+    private readonly ILogger logger;
+    private readonly TimeProvider time;
+    private readonly UploadGate gate;
+    private readonly ReadLock readLock;
+    private readonly WalSegment segment = new();
+    private readonly string databasePath;
+    private readonly FileIdentity identity;
+    private WalReader? wal;
+    private WalCursor captured;
+    private LtxHeader newest;
+    private bool started;
+    private string? fullCopyReason;
+
+    private CaptureSession(
+        DatabaseOptions options, EngineServices services, LocalLtxDirectory directory, UploadGate gate, ILogger logger, ReadLock readLock)
+    {
+        this.options = options;
+        this.directory = directory;
+        this.gate = gate;
+        this.logger = logger;
+        this.readLock = readLock;
+        fileSystem = services.FileSystem;
+        time = services.Time;
+        writer = new LevelZeroWriter(directory, services.Time);
+
+        // SQLite resolves symbolic links: the WAL is beside the file they lead to, the state directory beside the configured path (trap B46).
+        databasePath = readLock.Holder.FileName;
+        identity = FileIdentity.Of(fileSystem, databasePath);
+        PageSize = readLock.Holder.PageSize;
+        FilesAt = databasePath;
+    }
+
+    /// <summary>Page size in bytes.</summary>
+    public int PageSize { get; }
+
+    /// <summary>The database file after symbolic links.</summary>
+    public string FilesAt { get; }
+
+    /// <summary>Newest local transaction; 0 before the first pass.</summary>
+    public Txid Position { get; private set; }
+
+    /// <summary>Opens the database and takes the lock, before anything is decided (§8.7 rule 2).</summary>
+    /// <exception cref="SqliteException">The database cannot be opened or locked now.</exception>
+    public static CaptureSession Open(
+        DatabaseOptions options, EngineServices services, LocalLtxDirectory directory, UploadGate gate, ILogger logger)
+    {
+        ReadLock readLock = ReadLock.Acquire(options.Path, options.BusyTimeout);
+        try
+        {
+            return new CaptureSession(options, services, directory, gate, logger, readLock);
+        }
+        catch
+        {
+            readLock.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Decides how to continue. Afterwards passes may run.
+    /// </summary>
+    /// <param name="position">Newest transaction, local or remote: the next one is position + 1, always (§4).</param>
+    /// <param name="local">Header of the local file of that transaction; null if there is none.</param>
+    public void Start(Txid position, LtxHeader? local)
+    {
+        Position = position;
+        started = true;
+        if (local is not { } header)
+        {
+            fullCopyReason = position.IsNone ? "no position yet" : "no local file of the last transaction";
+            return;
+        }
+
+        newest = header;
+        OpenWal();
+        WalCursor? cursor = StartContinuity.Check(directory, header, wal, readLock.Position, PageSize, out string reason);
+        if (cursor is { } found)
+        {
+            captured = found;
+            return;
+        }
+
+        fullCopyReason = reason;
+    }
+
+    /// <summary>
+    /// One pass: everything committed since the last one becomes level-0 files, and the lock moves to the position reached.
+    /// </summary>
+    /// <param name="cancellationToken">Checked between files of a limited pass.</param>
+    /// <exception cref="LockLostException">Open the database again.</exception>
+    public PassResult Pass(CancellationToken cancellationToken)
+    {
+        EnsureLockGuards();
+        if (fullCopyReason is null && !firstPassDone)
+        {
+            // The first lock may sit on slot 0: what lies between the cursor and its position may be overwritten while it is read
+            // (trap B15). The check against exactly that position decides.
+            PassResult first = CaptureUpTo(readLock.Position, cancellationToken, out string? broken);
+            fullCopyReason = broken;
+            if (broken is null)
+            {
+                firstPassDone = true;
+                return first;
+            }
+        }
+
+        SqliteConnection next = readLock.BeginNext(out WalPosition? position);
+        try
+        {
+            PassResult result = default;
+            string? broken = fullCopyReason;
+            if (broken is null)
+            {
+                result = CaptureUpTo(position, cancellationToken, out broken);
+            }
+
+            if (broken is not null)
+            {
+                result = FullCopy(next, position, broken);
+            }
+
+            firstPassDone = true;
+            if (!readLock.TryHandOver(position))
+            {
+                logger.Write(LogLevel.Debug, "hand-over postponed, another checkpointer is at work");
+            }
+
+            return result;
+        }
+        catch
+        {
+            readLock.AbandonNext();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// True if the WAL file seems to hold a commit that is not visible yet: the notification comes before the index is written
+    /// (§8.7 rule 0, trap C13), and that step raises no event.
+    /// </summary>
+    public bool FileIsAhead() => wal is { } open && readLock.Position is { } position && open.HoldsMoreThan(position);
+
+    /// <summary>Committed frames that are not captured yet, without capturing them.</summary>
+    public uint PendingFrames()
+    {
+        EnsureLockGuards();
+        readLock.BeginNext(out WalPosition? position);
+        readLock.AbandonNext();
+        if (position is not { } p)
+        {
+            return 0;
+        }
+
+        return IsGenerationOf(p) ? p.MaxFrame - Math.Min(captured.Frame, p.MaxFrame) : p.MaxFrame;
+    }
+
+    /// <summary>Gives back buffers and connections that only a busy database needs.</summary>
+    public void Trim()
+    {
+        wal?.Trim();
+        readLock.Trim();
+        fallbackWriter?.Dispose();
+        fallbackWriter = null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        fallbackWriter?.Dispose();
+        readLock.Dispose();
+        wal?.Dispose();
+        segment.Dispose();
+    }
+
+    private bool firstPassDone;
+
+    private void EnsureLockGuards()
+    {
+        if (!started)
+        {
+            throw new InvalidOperationException("the session was not started");
+        }
+
+        if (!readLock.IsHeld)
+        {
+            throw new LockLostException("read lock lost: SQLite ended the read transaction");
+        }
+
+        FileIdentity now = FileIdentity.Of(fileSystem, databasePath);
+        if (now != identity)
+        {
+            throw new LockLostException($"read lock lost: {databasePath} or its -wal or -shm was replaced or removed");
+        }
+    }
+
+    private bool IsGenerationOf(in WalPosition position) =>
+        captured.HasGeneration && captured.Salt1 == position.Salt1 && captured.Salt2 == position.Salt2;
+
+    private void OpenWal()
+    {
+        string path = databasePath + "-wal";
+        if (wal is null && fileSystem.Stat(path) is not null)
+        {
+            wal = new WalReader(fileSystem, path, PageSize);
+        }
+    }
+
+    /// <summary>Captures frames up to exactly a position (§8.7 rule 0), or says why that is impossible.</summary>
+    private PassResult CaptureUpTo(WalPosition? target, CancellationToken cancellationToken, out string? broken)
+    {
+        broken = null;
+        if (target is not { } position)
+        {
+            broken = captured.HasGeneration ? "wal lost its header while the read lock was held" : null;
+            return default;
+        }
+
+        if (!IsGenerationOf(position) && position.MaxFrame == 0)
+        {
+            // The index restarts before the file: a new generation begins when its header can be read, not before.
+            return default;
+        }
+
+        OpenWal();
+        if (wal?.ReadHeader() is not { } header || header.Salt1 != position.Salt1 || header.Salt2 != position.Salt2 || header.PageSize != PageSize)
+        {
+            broken = IsGenerationOf(position) && position.MaxFrame == captured.Frame ? null : "wal header is not the one in use";
+            return default;
+        }
+
+        return CaptureFrames(header, position, cancellationToken, out broken);
+    }
+
+    private PassResult CaptureFrames(in WalHeader header, in WalPosition position, CancellationToken cancellationToken, out string? broken)
+    {
+        // Rule 2: a changed header under a lock that was never dropped is continuous, whatever the salts.
+        WalCursor from = IsGenerationOf(position)
+            ? captured
+            : new WalCursor(true, header.Salt1, header.Salt2, 0, header.Checksum1, header.Checksum2, captured.Commit);
+        if (position.MaxFrame < from.Frame)
+        {
+            broken = $"wal position went back from frame {from.Frame} to {position.MaxFrame}";
+            return default;
+        }
+
+        bool advanced = false;
+        long bytes = 0;
+        broken = null;
+        while (from.Frame < position.MaxFrame)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            broken = wal!.Read(header, from, position.MaxFrame, options.MaxSyncWalBytes, segment);
+            broken ??= MismatchAtEnd(position, segment.End);
+            if (broken is not null)
+            {
+                return default;
+            }
+
+            segment.Seal(PageSize);
+            if (!segment.CoversGrowth(from.Commit, PageSize))
+            {
+                broken = $"growth from {from.Commit} to {segment.End.Commit} pages has pages without a frame";
+                return default;
+            }
+
+            // A piece that was cut at the size limit stays a file of its own, and so do the pieces behind it (trap A22).
+            long read = (long)(segment.End.Frame - from.Frame) * (WalOffsets.FrameHeaderSize + PageSize);
+            Publish(mayExtend: !advanced && (options.MaxSyncWalBytes <= 0 || read < options.MaxSyncWalBytes));
+            bytes += read;
+            from = captured;
+            advanced = true;
+        }
+
+        if (!advanced && IsGenerationOf(position) && captured.Frame > 0
+            && (position.Checksum1 != captured.Checksum1 || position.Checksum2 != captured.Checksum2))
+        {
+            broken = "checksum of the last captured wal frame changed";
+        }
+
+        return new PassResult(advanced, bytes, null, false);
+    }
+
+    private static string? MismatchAtEnd(in WalPosition position, in WalCursor end)
+    {
+        if (end.Frame < position.MaxFrame)
+        {
+            return null;
+        }
+
+        return end.Checksum1 == position.Checksum1 && end.Checksum2 == position.Checksum2 && end.Commit == position.PageCount
+            ? null
+            : "the frames read do not end at the position of the read transaction";
+    }
+
+    /// <summary>
+    /// Writes the segment as the next file, or into the newest one while nobody has seen that and it is small (§8.5), so that what
+    /// was captured in one interval goes up as one object.
+    /// </summary>
+    private void Publish(bool mayExtend)
+    {
+        if (mayExtend && newest.PageSize == PageSize && directory.SizeOf(Position) is { } size && size <= SmallFileBytes)
+        {
+            using UploadGate.Scope scope = gate.Enter();
+            if (scope.MayReplace(Position))
+            {
+                newest = writer.Extend(Position, newest, segment, wal!);
+                extendedPages = size / PageSize;
+                Advance(segment.End);
+                return;
+            }
+        }
+
+        Txid txid = Position.Next;
+        newest = writer.WriteIncrement(txid, PageSize, segment, wal!);
+        extendedPages = 0;
+        Position = txid;
+        Advance(segment.End);
+        gate.Publish(txid);
+    }
+
+    private void Advance(in WalCursor end)
+    {
+        if (!captured.HasGeneration || captured.Salt1 != end.Salt1 || captured.Salt2 != end.Salt2)
+        {
+            backfilled = 0;
+        }
+
+        captured = end;
+        onSlotZero = false;
+    }
+
+    /// <summary>Copies the whole database as of a read transaction whose position is known.</summary>
+    private PassResult FullCopy(SqliteConnection connection, WalPosition? position, string reason)
+    {
+        fullCopyReason = reason;
+        bool pageSizeChanged = newest.PageSize != 0 && newest.PageSize != PageSize;
+        uint pageCount = position is { PageCount: > 0 and uint pages } ? pages : connection.PageCount;
+        WalCursor end = position is { } p
+            ? new WalCursor(true, p.Salt1, p.Salt2, p.MaxFrame, p.Checksum1, p.Checksum2, pageCount)
+            : WalCursor.Empty(pageCount);
+        if (pageCount == 0)
+        {
+            return default;
+        }
+
+        Txid txid = Position.Next;
+        logger.Write(
+            txid.Value == 1 ? LogLevel.Debug : LogLevel.Warning, "taking a full copy of the database", ("reason", reason), ("txid", txid.ToString()));
+        newest = writer.WriteFullCopy(txid, connection, end);
+        Position = txid;
+        fullCopyReason = null;
+        OpenWal();
+        Advance(end);
+        gate.Publish(txid);
+        return new PassResult(true, 0, reason, pageSizeChanged);
+    }
+}

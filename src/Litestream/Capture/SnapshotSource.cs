@@ -1,0 +1,36 @@
+using Litestream.Ltx;
+using Litestream.Sqlite;
+
+namespace Litestream.Capture;
+
+/// <summary>A database at the end of one transaction, ready to be written as a snapshot 1-n.</summary>
+internal sealed class SnapshotSource(SqliteConnection connection, Txid txid, WalCursor cursor, DateTimeOffset time) : IDisposable
+{
+    /// <summary>The transaction whose state this is.</summary>
+    public Txid Txid { get; } = txid;
+
+    /// <summary>Encodes all pages, front to back, in constant memory.</summary>
+    public void WriteTo(Stream destination)
+    {
+        int pageSize = connection.PageSize;
+        var header = new LtxHeader
+        {
+            Flags = LtxFormat.NoChecksum,
+            PageSize = pageSize,
+            Commit = cursor.Commit,
+            MinTxid = new Txid(1),
+            MaxTxid = Txid,
+            Timestamp = time.ToUnixTimeMilliseconds(),
+            WalOffset = WalOffsets.EndOfFrame(cursor.Frame > 0 ? cursor.Frame - 1 : 0, pageSize),
+            WalSize = cursor.Frame > 0 ? WalOffsets.FrameHeaderSize + pageSize : 0,
+            WalSalt1 = cursor.Salt1,
+            WalSalt2 = cursor.Salt2,
+        };
+        using var writer = new LtxWriter(destination, header, leaveOpen: true);
+        DatabaseCopy.WritePages(connection, header.Commit, writer);
+        writer.Finish();
+    }
+
+    /// <summary>Ends the read transaction.</summary>
+    public void Dispose() => connection.Dispose();
+}

@@ -1,0 +1,162 @@
+using Litestream.Capture;
+using Litestream.Diagnostics;
+using Litestream.Ltx;
+using Litestream.Sqlite;
+using Litestream.State;
+using Litestream.Storage;
+using Litestream.Upload;
+using Microsoft.Extensions.Logging;
+
+namespace Litestream;
+
+/// <summary>
+/// One database under replication. One owner at a time works on it (the executor); a loop captures, a second one uploads, and
+/// explicit calls take the same turn. Everything blocking runs inside a bounded number of worker slots shared by all databases.
+/// </summary>
+public sealed partial class ReplicatedDatabase : IAsyncDisposable
+{
+    /// <summary>While captured frames wait in the WAL the lock is handed over so often, so that an application's own RESTART or TRUNCATE gets through.</summary>
+    private static readonly TimeSpan HandOverInterval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>With working notification every database is looked at so often all the same (decision D12).</summary>
+    private static readonly TimeSpan AuditInterval = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan MaximumRetryLook = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan TrimAfter = TimeSpan.FromSeconds(10);
+
+    private readonly EngineServices services;
+    private readonly IReplicaClient client;
+    private readonly SemaphoreSlim workerSlots;
+    private readonly ChangeNotifier? notifier;
+    private readonly ILogger logger;
+    private readonly SemaphoreSlim executor = new(1, 1);
+    private readonly UploadGate gate = new();
+    private readonly LocalLtxDirectory directory;
+    private readonly ReplicaUploader uploader;
+    private readonly CaptureSchedule schedule;
+    private readonly Wakeup captureWake;
+    private readonly Wakeup uploadWake;
+    private readonly Backoff captureBackoff;
+    private readonly CancellationTokenSource stop = new();
+    private Task? captureLoop;
+    private Task? uploadLoop;
+    private NotifierHandle? watch;
+
+    // Written under the executor.
+    private CaptureSession? session;
+    private bool baselined;
+    private bool warnedMissing;
+    private bool nextCopyIsBase;
+    private TimeSpan retryLook;
+    private DateTimeOffset lastCheckpoint;
+    private DateTimeOffset lastAdvance;
+    private DateTimeOffset nextUploadAt;
+    private DateTimeOffset nextRetention;
+
+    internal ReplicatedDatabase(
+        DatabaseOptions options, IReplicaClient client, EngineServices services, SemaphoreSlim workerSlots, ChangeNotifier? notifier)
+    {
+        Options = options;
+        this.client = client;
+        this.services = services;
+        this.workerSlots = workerSlots;
+        this.notifier = notifier;
+        logger = new DatabaseLogger(services.Loggers.CreateLogger("store"), System.IO.Path.GetFileName(options.Path));
+        directory = new LocalLtxDirectory(services.FileSystem, options.StateDirectory);
+        uploader = new ReplicaUploader(client, directory, gate, services, logger);
+        schedule = new CaptureSchedule(options.SyncInterval);
+        captureWake = new Wakeup(services.Time);
+        uploadWake = new Wakeup(services.Time);
+        captureBackoff = new Backoff(options.MonitorInterval > TimeSpan.Zero ? options.MonitorInterval : TimeSpan.FromSeconds(1), services.Time);
+    }
+
+    /// <summary>Settings.</summary>
+    public DatabaseOptions Options { get; }
+
+    /// <summary>The replica.</summary>
+    public IReplicaClient Client => client;
+
+    /// <summary>Where the database stands.</summary>
+    public DatabaseState State { get; private set; }
+
+    /// <summary>Starts to watch and to upload. Opening is lazy: a database that does not exist yet is waited for.</summary>
+    public void Start()
+    {
+        if (captureLoop is not null)
+        {
+            return;
+        }
+
+        directory.DeleteTemporaryFiles();
+        uploadLoop = Task.Run(() => RunUploadsAsync(stop.Token));
+        captureLoop = Options.MonitorInterval > TimeSpan.Zero ? Task.Run(() => RunCaptureAsync(stop.Token)) : Task.CompletedTask;
+    }
+
+    /// <summary>Captures everything committed so far and uploads it.</summary>
+    /// <returns>The transaction that holds it; 0 while there is no database or nothing in it.</returns>
+    /// <exception cref="OperationCanceledException">Cancelled, also while waiting for another pass.</exception>
+    public async Task<Txid> SyncAsync(CancellationToken cancellationToken)
+    {
+        if (!await WithSessionAsync(_ => CatchUp(cancellationToken), cancellationToken).ConfigureAwait(false))
+        {
+            return Txid.None;
+        }
+
+        await UploadSealedAsync(cancellationToken).ConfigureAwait(false);
+        return gate.SealedThrough;
+    }
+
+    /// <summary>Writes a level-9 snapshot of the current state, also if one exists at this transaction.</summary>
+    /// <returns>The snapshot; null while there is nothing to copy.</returns>
+    public async Task<LtxFileInfo?> SnapshotAsync(CancellationToken cancellationToken)
+    {
+        SnapshotSource? source = null;
+        await WithSessionAsync(open => source = open.BeginSnapshot(cancellationToken), cancellationToken).ConfigureAwait(false);
+        if (source is null)
+        {
+            return null;
+        }
+
+        using (source)
+        {
+            await UploadSealedAsync(cancellationToken).ConfigureAwait(false);
+            return await uploader.UploadSnapshotAsync(source.Txid, source.WriteTo, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What is known now. Never waits for a running pass.</summary>
+    public DatabaseStatus GetStatus()
+    {
+        CheckpointStatistics? statistics = session?.Statistics;
+        return new DatabaseStatus(
+            Options.Path,
+            State,
+            gate.Published,
+            uploader.RemotePosition,
+            uploader.LastSuccess,
+            lastError,
+            captureBackoff.ConsecutiveErrors,
+            syncCount,
+            syncErrorCount,
+            totalWalBytes,
+            statistics?.PassiveCount ?? 0,
+            statistics?.WriteLockCount ?? 0,
+            statistics?.LongestWriteLock ?? TimeSpan.Zero,
+            statistics?.BackfillBlocked ?? 0,
+            uploader.UploadedFiles);
+    }
+
+    /// <summary>Closes without a final sync, if <see cref="CloseAsync"/> was not called.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopLoopsAsync().ConfigureAwait(false);
+        CloseSession();
+        captureWake.Dispose();
+        uploadWake.Dispose();
+        uploader.Dispose();
+        await client.DisposeAsync().ConfigureAwait(false);
+        executor.Dispose();
+        stop.Dispose();
+    }
+}
