@@ -73,7 +73,9 @@ public sealed class CaptureTests
         foreach ((ulong txid, byte[] image) in expected)
         {
             Assert.True(states.TryGetValue(txid, out byte[]? state), $"transaction {txid} is missing");
-            Assert.True(state.AsSpan().SequenceEqual(image), $"state at transaction {txid} differs from the source");
+            Assert.True(
+                state.AsSpan().SequenceEqual(image),
+                $"state at transaction {txid} differs from the source: {state.Length} and {image.Length} bytes, first at {state.AsSpan().CommonPrefixLength(image)}");
         }
     }
 }
