@@ -1,2 +1,3 @@
-// Entry point of the litestream command.
-return 0;
+using Litestream.Cli;
+
+return await CommandLine.RunAsync(args, CliHost.ForProcess()).ConfigureAwait(false);

@@ -1,0 +1,105 @@
+using Litestream.Cli.Flags;
+using Litestream.Cli.Output;
+using Litestream.Configuration;
+using Litestream.Ltx;
+using Litestream.Storage;
+
+namespace Litestream.Cli.Commands;
+
+/// <summary><c>litestream status</c>: what the local files say, without asking daemon or replica (§2.4).</summary>
+internal sealed class StatusCommand : Command
+{
+    private readonly ConfigFlags config;
+    private readonly BooleanFlag json;
+
+    public StatusCommand(CliHost host)
+        : base(host)
+    {
+        config = new ConfigFlags(host, Flags);
+        json = Flags.Add(new BooleanFlag("json", "Print a JSON array."));
+    }
+
+    public override string Name => "status";
+
+    public override string Summary => "show the local state of the databases";
+
+    public override IReadOnlyList<string> Synopsis => ["status [arguments] [database path]"];
+
+    public override string Description => """
+        Shows for each database of the configuration file, or for one of them, the last
+        transaction that was captured and the size of the write-ahead log. Only local
+        files are read; neither a running daemon nor the replica is asked.
+        """;
+
+    public override Task<int> RunAsync(IReadOnlyList<string> arguments)
+    {
+        DatabaseResolver resolver = new(config.Load(), Host.Configuration);
+        IReadOnlyList<ConfiguredDatabase> databases = resolver.ResolveAll(allowEmptyDirectories: true);
+        if (arguments.Count > 0)
+        {
+            string path = Host.Paths.Expand(arguments[0]);
+            databases = resolver.Find(path) is { } found
+                ? [found]
+                : throw new CliException($"database not found in config: {path}");
+        }
+
+        List<(string Database, string Status, string Txid, string WalSize)> rows = [.. databases.Select(d => Examine(d.Options))];
+        if (json.Value)
+        {
+            Print(JsonOutput.FormatArray(rows, static (writer, row) =>
+            {
+                writer.WriteString("database", row.Database);
+                writer.WriteString("status", row.Status);
+                writer.WriteString("local_txid", row.Txid);
+                writer.WriteString("wal_size", row.WalSize);
+            }));
+            return Task.FromResult(0);
+        }
+
+        TextTable table = new("database", "status", "local txid", "wal size");
+        rows.ForEach(row => table.Add(row.Database, row.Status, row.Txid, row.WalSize));
+        Print(table.ToString());
+        return Task.FromResult(0);
+    }
+
+    private (string Database, string Status, string Txid, string WalSize) Examine(DatabaseOptions options)
+    {
+        if (Host.Files.Stat(options.Path) is null)
+        {
+            return (options.Path, "no database", "-", "-");
+        }
+
+        string walSize = ByteSizeText.Format(Host.Files.Stat(options.Path + "-wal")?.Size ?? 0);
+        try
+        {
+            Txid last = LastLocalTxid(options.StateDirectory + "/ltx/0");
+            return last.IsNone
+                ? (options.Path, "not initialized", "-", walSize)
+                : (options.Path, "ok", last.ToString(), walSize);
+        }
+        catch (IOException)
+        {
+            return (options.Path, "error", "-", walSize);
+        }
+    }
+
+    /// <summary>Highest transaction among the captured files; 0 if there are none.</summary>
+    private Txid LastLocalTxid(string directory)
+    {
+        if (Host.Files.Stat(directory) is { Kind: not FileKind.Directory })
+        {
+            throw new IOException($"{directory} is not a directory");
+        }
+
+        Txid last = Txid.None;
+        foreach (DirectoryEntry entry in Host.Files.List(directory))
+        {
+            if (LtxFileName.TryParse(entry.Name, out _, out Txid max) && max > last)
+            {
+                last = max;
+            }
+        }
+
+        return last;
+    }
+}
