@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Litestream.Cli.Flags;
+using Litestream.Sqlite;
 
 namespace Litestream.Cli.Commands;
 
@@ -38,6 +39,7 @@ internal sealed class VersionCommand : Command
         };
         Print($"Version:      {BuildInfo.Version}\n");
         Print($".NET Version: {Environment.Version}\n");
+        Print($"SQLite:       {SqliteLibrary.Version}\n");
         Print($"Git Commit:   {BuildInfo.Revision}\n");
         Print($"Commit Time:  {BuildInfo.CommitTime}\n");
         Print($"OS/Arch:      linux/{architecture}\n");

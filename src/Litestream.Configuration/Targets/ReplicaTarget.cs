@@ -12,6 +12,9 @@ public abstract record ReplicaTarget(string Type)
 
     /// <summary>Identity of the destination without credentials: two databases must never share one (trap B20).</summary>
     public abstract string Destination { get; }
+
+    /// <summary>Whether a word of a command line is a replica URL rather than a path: word characters, then <c>://</c>.</summary>
+    public static bool IsUrl(string text) => ReplicaUrl.LooksLikeUrl(text);
 }
 
 /// <summary>A directory.</summary>

@@ -1,0 +1,11 @@
+using System.Globalization;
+
+namespace Litestream.Cli.Output;
+
+/// <summary>Times in results.</summary>
+internal static class TimeText
+{
+    /// <summary>RFC 3339 in whole seconds, UTC.</summary>
+    public static string Seconds(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}
