@@ -64,6 +64,7 @@ internal static class CommandLine
     {
         "databases" => new DatabasesCommand(host),
         "ltx" or "wal" => new LtxCommand(host),
+        "replicate" => new ReplicateCommand(host),
         "reset" => new ResetCommand(host),
         "status" => new StatusCommand(host),
         "version" => new VersionCommand(host),

@@ -46,11 +46,6 @@ public sealed class DatabaseResolver(LitestreamConfiguration configuration, Conf
         return databases;
     }
 
-    /// <summary>The databases that exist only when missing ones may be restored: entries with <c>path</c> (§2.1.1).</summary>
-    public IReadOnlyList<ConfiguredDatabase> ResolveRestorable() =>
-        [.. configuration.Databases.Select((entry, i) => (entry, i)).Where(e => e.entry is { Path.Length: > 0, RestoreIfMissing: true })
-            .Select(e => Build(e.i, e.entry, e.entry.Path, ""))];
-
     /// <summary>One database by its path; a directory entry that covers the path counts too (trap B13).</summary>
     /// <param name="path">Expanded path.</param>
     /// <returns>The database, or null if no entry is about it.</returns>
@@ -117,7 +112,9 @@ public sealed class DatabaseResolver(LitestreamConfiguration configuration, Conf
             },
             targets.Resolve(replica, configuration.ReplicaDefaults, relative))
         {
-            RestoreIfMissing = entry.RestoreIfMissing,
+            
+            // Never for a directory entry: there only existing databases are known (§2.1.1).
+            RestoreIfMissing = entry.RestoreIfMissing && relative.Length == 0,
             SnapshotInterval = entry.Snapshot.Interval ?? configuration.SnapshotInterval,
             SnapshotRetention = entry.Snapshot.Retention ?? configuration.SnapshotRetention,
         };

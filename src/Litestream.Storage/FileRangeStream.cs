@@ -4,7 +4,7 @@ namespace Litestream.Storage;
 /// <param name="file">The file, closed with the stream.</param>
 /// <param name="offset">First byte of the range.</param>
 /// <param name="end">First byte behind the range; may lie behind the end of the file.</param>
-internal sealed class FileRangeStream(IFile file, long offset, long end) : Stream
+public sealed class FileRangeStream(IFile file, long offset, long end) : Stream
 {
     private readonly long _start = offset;
     private long _position = offset;

@@ -24,7 +24,7 @@ internal sealed class LtxCommand : Command
         config = new ConfigFlags(host, Flags);
         level = Flags.Add(new ParsedFlag<int>("level", "LEVEL", 0, ParseLevel, "Level to list: 0 to 9, or \"all\" (default 0)."));
         json = Flags.Add(new BooleanFlag("json", "Print JSON."));
-        dump = Flags.Add(new BooleanFlag("dump", "The argument is an LTX file: print its header, pages and trailer."));
+        dump = Flags.Add(new BooleanFlag("dump", "The argument is an LTX file: print everything in it."));
         verify = Flags.Add(new BooleanFlag(
             "verify", "The arguments are LTX files or directories of them: read each completely and\ncheck everything in it. Exit code 1 if one is damaged."));
     }
@@ -35,7 +35,7 @@ internal sealed class LtxCommand : Command
 
     public override IReadOnlyList<string> Synopsis =>
     [
-        "ltx [arguments] DB_PATH", "ltx [arguments] REPLICA_URL", "ltx -dump [-json] FILE", "ltx -verify [-json] PATH...",
+        "ltx [arguments] DB_PATH", "ltx [arguments] REPLICA_URL", "ltx -dump FILE", "ltx -verify [-json] PATH...",
     ];
 
     public override string Description => """
@@ -65,7 +65,8 @@ internal sealed class LtxCommand : Command
 
         if (dump.Value)
         {
-            return await new LtxDump(Host, json.Value).RunAsync(Host.Paths.MakeAbsolute(arguments[0])).ConfigureAwait(false);
+            Dump(Host.Paths.MakeAbsolute(arguments[0]));
+            return 0;
         }
 
         if (verify.Value)
@@ -74,6 +75,18 @@ internal sealed class LtxCommand : Command
         }
 
         return await ListAsync(arguments[0]).ConfigureAwait(false);
+    }
+
+    private void Dump(string path)
+    {
+        if (Host.Files.Stat(path) is not { Kind: FileKind.Regular })
+        {
+            throw new CliException($"no such file: {path}");
+        }
+
+        using IFile file = Host.Files.OpenRead(path);
+        using FileRangeStream source = new(file, 0, file.Length);
+        LtxDump.Write(source, Host.Output, path);
     }
 
     private async Task<int> ListAsync(string argument)

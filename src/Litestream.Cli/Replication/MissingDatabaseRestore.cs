@@ -1,0 +1,29 @@
+using Litestream.Configuration;
+using Litestream.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace Litestream.Cli.Replication;
+
+/// <summary>Restores databases whose file is missing before replication starts (§2.1.1).</summary>
+internal sealed class MissingDatabaseRestore(CliHost host, ILogger logger)
+{
+    /// <summary>Goes through the databases that ask for it.</summary>
+    /// <exception cref="CliException">A backup is there but cannot be restored.</exception>
+    public async Task RunAsync(IReadOnlyList<ConfiguredDatabase> databases, CancellationToken stop)
+    {
+        foreach (ConfiguredDatabase database in databases.Where(d => d.RestoreIfMissing))
+        {
+            string path = database.Options.Path;
+            if (host.Files.Stat(path) is not null)
+            {
+                logger.Write(LogLevel.Information, "database exists, skipping restore", ("path", path));
+                continue;
+            }
+
+            logger.Write(LogLevel.Information, "attempting restore before replication", ("path", path));
+            await RestoreAsync(database, stop).ConfigureAwait(false);
+        }
+    }
+
+    private Task RestoreAsync(ConfiguredDatabase database, CancellationToken stop) => throw new NotImplementedException();
+}
