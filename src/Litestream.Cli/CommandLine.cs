@@ -1,7 +1,8 @@
 using Litestream.Cli.Commands;
 using Litestream.Cli.Flags;
 using Litestream.Configuration;
-using Litestream.Ltx;
+using Litestream.Restore;
+using Litestream.Sqlite;
 using Litestream.Storage;
 
 namespace Litestream.Cli;
@@ -51,11 +52,16 @@ internal static class CommandLine
             await host.Error.WriteAsync($"Error: {e.Message}\n{hint}").ConfigureAwait(false);
             return e.ExitCode;
         }
-        catch (Exception e) when (e is ConfigurationException or IOException or UnauthorizedAccessException or ReplicaException
-            or OperationCanceledException)
+        catch (Exception e) when (IsExpected(e))
         {
             await host.Error.WriteAsync($"Error: {e.Message}\n").ConfigureAwait(false);
             return 1;
+        }
+        catch (Exception e)
+        {
+            // A defect of this program: everything that helps to find it, and the exit code of a crash.
+            await host.Error.WriteAsync($"Error: internal error, please report it: {e}\n").ConfigureAwait(false);
+            return 2;
         }
     }
 
@@ -66,6 +72,7 @@ internal static class CommandLine
         "ltx" or "wal" => new LtxCommand(host),
         "replicate" => new ReplicateCommand(host),
         "reset" => new ResetCommand(host),
+        "restore" => new RestoreCommand(host),
         "status" => new StatusCommand(host),
         "version" => new VersionCommand(host),
         "info" => new SocketCommand(host, name, "show the running daemon", 10, takesPath: false),
@@ -77,6 +84,11 @@ internal static class CommandLine
         "unregister" => new UnregisterCommand(host),
         _ => null,
     };
+
+    /// <summary>Failures of the environment or of the input, whose message is all that the user needs.</summary>
+    private static bool IsExpected(Exception e) => e is ConfigurationException or IOException or UnauthorizedAccessException
+        or ReplicaException or SqliteException or RestoreUnavailableException or RestoreGapException or LtxFileException
+        or RestoreIntegrityException or OperationCanceledException;
 
     private static async Task<int> RunAsync(Command command, string[] args, CliHost host)
     {

@@ -1,5 +1,7 @@
 using Litestream.Configuration;
 using Litestream.Diagnostics;
+using Litestream.Restore;
+using Litestream.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace Litestream.Cli.Replication;
@@ -25,5 +27,27 @@ internal sealed class MissingDatabaseRestore(CliHost host, ILogger logger)
         }
     }
 
-    private Task RestoreAsync(ConfiguredDatabase database, CancellationToken stop) => throw new NotImplementedException();
+    private async Task RestoreAsync(ConfiguredDatabase database, CancellationToken stop)
+    {
+        string path = database.Options.Path;
+        IReplicaClient client = ReplicaClients.Create(database.Target, host.Files, null);
+        await using (client.ConfigureAwait(false))
+        {
+            try
+            {
+                await client.InitializeAsync(stop).ConfigureAwait(false);
+                Restorer restorer = new(client, host.Files, host.Clock, logger);
+                await restorer.RestoreAsync(new RestoreOptions { OutputPath = path }, null, stop).ConfigureAwait(false);
+                logger.Write(LogLevel.Information, "restore completed", ("path", path));
+            }
+            catch (RestoreUnavailableException e) when (e.Reason == RestoreUnavailableReason.EmptyReplica)
+            {
+                logger.Write(LogLevel.Information, "no backup found, starting fresh", ("path", path));
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                throw new CliException($"restore failed: {e.Message}", inner: e);
+            }
+        }
+    }
 }
