@@ -11,30 +11,25 @@ internal static class IntegrityChecker
 {
     /// <summary>Checks a file that nobody else uses.</summary>
     /// <exception cref="RestoreIntegrityException">SQLite finds damage, or does not take the file for a database.</exception>
-    internal static void Check(string path, IntegrityCheckMode mode)
+    internal static void Check(string path, IntegrityCheckMode mode, CancellationToken cancellationToken)
     {
         if (mode == IntegrityCheckMode.None)
         {
             return;
         }
 
-        string? finding;
         try
         {
-            using SqliteConnection connection = SqliteConnection.Open(path, new SqliteOpenOptions());
-
-            // The connection tolerates schemas that do not parse; a check must not.
-            connection.Execute("PRAGMA writable_schema = OFF");
-            finding = connection.QueryText(mode == IntegrityCheckMode.Quick ? "PRAGMA quick_check" : "PRAGMA integrity_check");
+            DatabaseCheckMode check = mode == IntegrityCheckMode.Quick ? DatabaseCheckMode.Quick : DatabaseCheckMode.Full;
+            IReadOnlyList<string> problems = DatabaseCheck.Run(path, check, cancellationToken);
+            if (problems.Count > 0)
+            {
+                throw new RestoreIntegrityException(path, string.Join("; ", problems));
+            }
         }
         catch (SqliteException failure)
         {
             throw new RestoreIntegrityException(path, failure.Message, failure);
-        }
-
-        if (finding != "ok")
-        {
-            throw new RestoreIntegrityException(path, finding ?? "no result");
         }
     }
 }

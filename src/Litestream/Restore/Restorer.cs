@@ -53,7 +53,7 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
             (plan, long size) = plan.Generation is { } generation
                 ? (plan, await BuildAsync(output, file => new GenerationDatabaseBuilder(Generations!, time, generation, file, progress).BuildAsync(cancellationToken)))
                 : await BuildFromLtxAsync(options, plan, output, progress, cancellationToken);
-            IntegrityChecker.Check(output.TempPath, options.IntegrityCheck);
+            IntegrityChecker.Check(output.TempPath, options.IntegrityCheck, cancellationToken);
             output.RemoveTempSideFiles();
             cancellationToken.ThrowIfCancellationRequested();
             output.Publish();
