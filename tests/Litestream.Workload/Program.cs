@@ -1,1 +1,18 @@
-return 0;
+using Litestream.Workload;
+
+// An application as users have it: a process of its own with its own SQLite. Started by tests and scenarios; see Options for
+// the command line and Control for what it understands on standard input.
+Options options;
+try
+{
+    options = Options.Parse(args);
+}
+catch (ArgumentException wrong)
+{
+    Console.Error.WriteLine(wrong.Message);
+    Console.Error.WriteLine(Options.Usage);
+    return 2;
+}
+
+using var control = new Control(options);
+return options.Mode == Mode.Hostile ? Hostile.Run(options, control) : Application.Run(options, control);
