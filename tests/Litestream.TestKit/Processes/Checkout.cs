@@ -1,0 +1,30 @@
+namespace Litestream.TestKit.Processes;
+
+/// <summary>Where the programs of this checkout lie.</summary>
+public static class Checkout
+{
+    /// <summary>Absolute path of the folder with the solution.</summary>
+    public static string Root { get; } = Find();
+
+    /// <summary>The published executable: <c>LITESTREAM_BIN</c>, else <c>artifacts/publish/litestream</c>.</summary>
+    public static string Litestream => Environment.GetEnvironmentVariable("LITESTREAM_BIN") is { Length: > 0 } path
+        ? Path.GetFullPath(path)
+        : Path.Combine(Root, "artifacts", "publish", "litestream");
+
+    /// <summary>The workload program, built together with the kit in the same configuration.</summary>
+    public static string Workload => Path.Combine(
+        Root, "tests", "Litestream.Workload", "bin", AppContext.BaseDirectory.Contains("/Release/", StringComparison.Ordinal) ? "Release" : "Debug", "net10.0", "workload");
+
+    private static string Find()
+    {
+        for (string? folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (File.Exists(Path.Combine(folder, "Litestream.slnx")))
+            {
+                return folder;
+            }
+        }
+
+        throw new InvalidOperationException("the program must run from inside a checkout");
+    }
+}
