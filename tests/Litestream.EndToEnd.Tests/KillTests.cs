@@ -86,6 +86,7 @@ public class KillTests
         }
 
         await using DaemonProcess daemon = scene.StartDaemon();
+        await daemon.WaitForLineAsync(line => line.Contains("replicating to", StringComparison.Ordinal));
         int code = await daemon.StopAsync();
         Assert.True(code == 0, $"exit code {code} after SIGTERM{Environment.NewLine}{daemon.Output}");
     }
