@@ -1,23 +1,26 @@
-using K4os.Compression.LZ4;
-
 namespace Litestream.Ltx;
 
 /// <summary>One page as one raw LZ4 block (ltx-format §4.1).</summary>
 public static class LtxBlock
 {
     /// <summary>Compresses a page.</summary>
-    /// <param name="page">One page.</param>
+    /// <param name="page">One page, at most 65536 bytes.</param>
     /// <param name="destination">At least <see cref="LtxFormat.MaxBlockSize"/> bytes.</param>
     /// <returns>Bytes of the block.</returns>
     /// <exception cref="ArgumentException">The destination is too small.</exception>
     public static int Compress(ReadOnlySpan<byte> page, Span<byte> destination)
     {
+        if (page.Length > LtxFormat.MaxPageSize)
+        {
+            throw new ArgumentException("The page is larger than the largest page.", nameof(page));
+        }
+
         if (destination.Length < LtxFormat.MaxBlockSize(page.Length))
         {
             throw new ArgumentException("The destination is smaller than the largest block of a page.", nameof(destination));
         }
 
-        return LZ4Codec.Encode(page, destination);
+        return Lz4Encoder.Encode(page, destination);
     }
 
     /// <summary>Decompresses a block that must yield exactly one page: no byte less, no byte more.</summary>
@@ -25,7 +28,7 @@ public static class LtxBlock
     /// <param name="page">Destination, exactly one page. Its content is undefined after a failure.</param>
     /// <returns>False when the block is damaged or has another length.</returns>
     public static bool TryDecompress(ReadOnlySpan<byte> block, Span<byte> page) =>
-        !block.IsEmpty && LZ4Codec.Decode(block, page) == page.Length;
+        Lz4Decoder.TryDecode(block, page);
 
     /// <summary>Decompresses a block that must yield exactly one page: no byte less, no byte more.</summary>
     /// <param name="block">The block.</param>
