@@ -28,7 +28,7 @@ public static class LtxBlock
     /// <param name="page">Destination, exactly one page. Its content is undefined after a failure.</param>
     /// <returns>False when the block is damaged or has another length.</returns>
     public static bool TryDecompress(ReadOnlySpan<byte> block, Span<byte> page) =>
-        Lz4Decoder.TryDecode(block, page);
+        Lz4Decoder.Decode(block, page) == page.Length;
 
     /// <summary>Decompresses a block that must yield exactly one page: no byte less, no byte more.</summary>
     /// <param name="block">The block.</param>
@@ -41,4 +41,10 @@ public static class LtxBlock
             throw new LtxException(LtxErrorKind.PageData, $"the LZ4 block of {block.Length} bytes is not exactly one page of {page.Length} bytes");
         }
     }
+
+    /// <summary>Decompresses an LZ4 block that is no page: blocks of other sizes occur in v0.3 replicas.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="destination">Room for the largest output that is allowed; undefined after a failure and behind the output.</param>
+    /// <returns>Bytes of output; -1 when the block is damaged or yields more than fits.</returns>
+    public static int DecompressAny(ReadOnlySpan<byte> block, Span<byte> destination) => Lz4Decoder.Decode(block, destination);
 }

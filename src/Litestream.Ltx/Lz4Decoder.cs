@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Litestream.Ltx;
 
 /// <summary>
-/// Decodes one LZ4 block of known output size. Every length and offset is checked before it is used; copies run in wide steps
+/// Decodes one LZ4 block. Every length and offset is checked before it is used; copies run in wide steps
 /// where the output has room for the overshoot, which later output overwrites.
 /// </summary>
 internal static unsafe class Lz4Decoder
@@ -17,16 +17,16 @@ internal static unsafe class Lz4Decoder
 
     /// <summary>Decodes a block.</summary>
     /// <param name="block">The block, of any content.</param>
-    /// <param name="page">Destination; written only inside, content undefined on failure.</param>
-    /// <returns>True when the block is valid and yields exactly the destination's length.</returns>
-    internal static bool TryDecode(ReadOnlySpan<byte> block, Span<byte> page)
+    /// <param name="output">Destination; written only inside, content undefined on failure.</param>
+    /// <returns>Bytes of output; -1 when the block is invalid or yields more than fits.</returns>
+    internal static int Decode(ReadOnlySpan<byte> block, Span<byte> output)
     {
-        fixed (byte* source = block, destination = page)
+        fixed (byte* source = block, destination = output)
         {
             byte* from = source;
             byte* fromEnd = source + block.Length;
             byte* to = destination;
-            byte* toEnd = destination + page.Length;
+            byte* toEnd = destination + output.Length;
             while (from < fromEnd)
             {
                 int token = *from++;
@@ -37,7 +37,7 @@ internal static unsafe class Lz4Decoder
                 }
                 else if (!TryCopyLiterals(ref literals, ref from, fromEnd, to, toEnd))
                 {
-                    return false;
+                    return -1;
                 }
 
                 from += literals;
@@ -45,12 +45,12 @@ internal static unsafe class Lz4Decoder
                 if (from == fromEnd)
                 {
                     // Only the last sequence has no match; its low nibble means nothing.
-                    return to == toEnd;
+                    return (int)(to - destination);
                 }
 
                 if (fromEnd - from < sizeof(ushort))
                 {
-                    return false;
+                    return -1;
                 }
 
                 int offset = from[0] | (from[1] << 8);
@@ -58,13 +58,13 @@ internal static unsafe class Lz4Decoder
                 long match = token & LongLength;
                 if (match == LongLength && !TryReadLength(ref match, ref from, fromEnd))
                 {
-                    return false;
+                    return -1;
                 }
 
                 match += MinMatch;
                 if (offset == 0 || offset > to - destination || match > toEnd - to)
                 {
-                    return false;
+                    return -1;
                 }
 
                 if (offset >= Wide && toEnd - to >= match + Wide)
@@ -80,7 +80,7 @@ internal static unsafe class Lz4Decoder
                 to += match;
             }
 
-            return false;
+            return -1;
         }
     }
 

@@ -12,7 +12,7 @@ public sealed class ProjectDoorTests
     /// <summary>What each room may reference directly: our projects, then packages.</summary>
     private static readonly Dictionary<string, (string[] Projects, string[] Packages)> Doors = new()
     {
-        ["Litestream.Ltx"] = ([], ["K4os.Compression.LZ4"]),
+        ["Litestream.Ltx"] = ([], []),
         ["Litestream.Sqlite"] = (["Litestream.Ltx"], []),
         ["Litestream.Storage"] = (["Litestream.Ltx"], ["Microsoft.Extensions.Logging.Abstractions"]),
         ["Litestream"] = (["Litestream.Ltx", "Litestream.Sqlite", "Litestream.Storage"], []),

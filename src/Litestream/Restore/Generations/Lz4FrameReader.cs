@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using K4os.Compression.LZ4;
+using Litestream.Ltx;
 using Litestream.Storage;
 
 namespace Litestream.Restore.Generations;
@@ -64,7 +64,7 @@ internal sealed class Lz4FrameReader : IDisposable
             }
 
             ReadOnlyMemory<byte> input = await ReadExactlyAsync(_input.AsMemory(0, length), cancellationToken);
-            int count = (size & StoredBit) != 0 ? Stored(input.Span) : LZ4Codec.Decode(input.Span, _block.AsSpan(0, MaxBlockSize));
+            int count = (size & StoredBit) != 0 ? Stored(input.Span) : LtxBlock.DecompressAny(input.Span, _block.AsSpan(0, MaxBlockSize));
             if (count < 0)
             {
                 throw Damaged("a block is not valid LZ4");
