@@ -12,7 +12,8 @@ namespace Litestream;
 /// <summary>The capture loop: opening, passes, checkpoints, and when to look again.</summary>
 public sealed partial class ReplicatedDatabase
 {
-    private string? lastError;
+    private volatile DatabaseState state;
+    private volatile string? lastError;
     private long syncCount;
     private long syncErrorCount;
     private long totalWalBytes;
@@ -22,32 +23,43 @@ public sealed partial class ReplicatedDatabase
 
     private async Task RunCaptureAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested && State != DatabaseState.SecondWriter)
+        try
         {
-            TimeSpan wait;
-            try
+            while (conflict is null)
             {
-                wait = await StepAsync(cancellationToken).ConfigureAwait(false);
-                RecordSuccess();
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                break;
-            }
-            catch (Exception e)
-            {
-                RecordFailure(e, "monitor error");
-                wait = captureBackoff.Delay;
-            }
-
-            try
-            {
+                TimeSpan wait = await AttemptStepAsync(cancellationToken).ConfigureAwait(false);
                 signalled = await captureWake.WaitAsync(wait, cancellationToken).ConfigureAwait(false);
             }
-            catch (OperationCanceledException)
+
+            // A lock that nobody captures under would only make the WAL grow.
+            await executor.WaitAsync(cancellationToken).ConfigureAwait(false);
+            CloseSession();
+            executor.Release();
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Closing: what was not captured is captured by the final sync.
+        }
+    }
+
+    /// <summary>One turn with its failures. After one the whole pause is waited out, whatever signals: a full disk must not be tried at every commit (trap A13).</summary>
+    private async Task<TimeSpan> AttemptStepAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            TimeSpan wait = await StepAsync(cancellationToken).ConfigureAwait(false);
+            RecordSuccess();
+            return wait;
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            RecordFailure(e, "monitor error");
+            if (!await TryRecoverAsync(e, cancellationToken).ConfigureAwait(false))
             {
-                break;
+                await Task.Delay(captureBackoff.Delay, services.Time, cancellationToken).ConfigureAwait(false);
             }
+
+            return TimeSpan.Zero;
         }
     }
 
@@ -65,11 +77,19 @@ public sealed partial class ReplicatedDatabase
 
             TimeSpan wait = TimeSpan.Zero;
             await InSlotAsync(() => wait = Turn(cancellationToken), cancellationToken).ConfigureAwait(false);
+            reopened = false;
             return wait;
         }
         catch (LockLostException e)
         {
+            // Once at once; a lock that is lost again and again is a failure like any other, with its pauses.
             OpenAnew(e);
+            if (reopened)
+            {
+                throw;
+            }
+
+            reopened = true;
             return TimeSpan.Zero;
         }
         finally
@@ -101,8 +121,15 @@ public sealed partial class ReplicatedDatabase
         RunDueCheckpoint(open, cancellationToken);
         OfferUpload(Now);
         ApplyRetention();
-        bool turnedQuiet = wasActive && !schedule.IsActive;
-        return turnedQuiet ? TimeSpan.Zero : NextWait(open, pass, armed);
+        if (wasActive && !schedule.IsActive)
+        {
+            // Nothing watched while it was active. A commit whose frames were written before the watch is armed, and which becomes
+            // visible after the look, raises no event: look for it as after one (trap C13).
+            captureWake.Signal();
+            return TimeSpan.Zero;
+        }
+
+        return NextWait(open, pass, armed);
     }
 
     private PassResult RunPass(CaptureSession open, CancellationToken cancellationToken)
@@ -114,6 +141,11 @@ public sealed partial class ReplicatedDatabase
         {
             nextCopyIsBase = false;
             uploader.RequireBase(open.Position);
+        }
+
+        if (pass.FullCopyReason is not null)
+        {
+            distrust = null;
         }
 
         DateTimeOffset now = Now;
@@ -208,15 +240,20 @@ public sealed partial class ReplicatedDatabase
         return Least(wait, TrimAfter);
     }
 
-    /// <summary>Passes until nothing is left, checkpoint decision included.</summary>
+    /// <summary>
+    /// Captures everything committed before the call, checkpoint decision included. Two passes at most: the first one after opening
+    /// reaches only what was there then; and more would never end while writers never pause.
+    /// </summary>
     private void CatchUp(CancellationToken cancellationToken)
     {
         CaptureSession open = session!;
-        do
+        if (RunPass(open, cancellationToken).Advanced)
         {
             RunDueCheckpoint(open, cancellationToken);
+            RunPass(open, cancellationToken);
         }
-        while (RunPass(open, cancellationToken).Advanced);
+
+        RunDueCheckpoint(open, cancellationToken);
     }
 
     /// <summary>Opens the database and compares it with the replica, if that has not been done.</summary>
@@ -236,7 +273,13 @@ public sealed partial class ReplicatedDatabase
                 return false;
             }
 
-            warnedMissing = false;
+            if (warnedMissing)
+            {
+                warnedMissing = false;
+                logger.Write(LogLevel.Information, "database file has appeared", ("path", Options.Path));
+            }
+
+            directory.DeleteTemporaryFiles();
             directory.FileOwnership = file.Ownership;
             directory.DirectoryOwnership = services.FileSystem.Stat(System.IO.Path.GetDirectoryName(Options.Path)!)?.Ownership;
             await InSlotAsync(() => session = CaptureSession.Open(Options, services, directory, gate, logger), cancellationToken).ConfigureAwait(false);
@@ -261,16 +304,18 @@ public sealed partial class ReplicatedDatabase
             logger.Write(LogLevel.Warning, "auto-recovering from ltx error, resetting local state", ("error", e.Message));
             directory.Reset();
             directory.Create();
+            distrust = "local state was reset";
             found = await new ReplicaBaseline(client, directory, logger).EstablishAsync(cancellationToken).ConfigureAwait(false);
         }
 
         gate.Reset(found.Position);
         uploader.Reset(found.Remote);
         nextCopyIsBase = found.NeedsBase;
-        await InSlotAsync(() => session!.Start(found.Position, found.Local), cancellationToken).ConfigureAwait(false);
+        await InSlotAsync(() => session!.Start(found.Position, found.Local, distrust), cancellationToken).ConfigureAwait(false);
         lastCheckpoint = Now;
         baselined = true;
-        State = DatabaseState.Replicating;
+        state = DatabaseState.Replicating;
+        captureWake.Signal();
         if (found.Remote < found.Position)
         {
             uploadWake.Signal();
@@ -279,7 +324,7 @@ public sealed partial class ReplicatedDatabase
 
     private void ReportMissing()
     {
-        State = DatabaseState.NoDatabase;
+        state = DatabaseState.NoDatabase;
         if (!warnedMissing)
         {
             warnedMissing = true;
@@ -294,13 +339,14 @@ public sealed partial class ReplicatedDatabase
         session?.Dispose();
         session = null;
         baselined = false;
-        State = DatabaseState.Stopped;
+        state = DatabaseState.Stopped;
     }
 
     /// <summary>Nothing that the session knows is worth anything now; the next turn opens again and decides continuity from nothing.</summary>
     private void OpenAnew(LockLostException cause)
     {
         CloseSession();
+        distrust = cause.FilesReplaced ? "database files were replaced" : distrust;
         logger.Write(LogLevel.Warning, "opening the database anew", ("reason", cause.Message));
     }
 
@@ -320,7 +366,8 @@ public sealed partial class ReplicatedDatabase
         lastError = null;
         if (baselined)
         {
-            State = DatabaseState.Replicating;
+            state = DatabaseState.Replicating;
+            uploader.ConfirmIfIdle();
         }
 
         int ended = captureBackoff.Succeed();
@@ -334,11 +381,11 @@ public sealed partial class ReplicatedDatabase
     {
         syncErrorCount++;
         lastError = e.Message;
-        State = DatabaseState.Failing;
+        state = DatabaseState.Failing;
         bool log = captureBackoff.Fail();
         if (e is LocalLtxException { Problem: LocalLtxProblem.DiskFull } && captureBackoff.ConsecutiveErrors >= 3)
         {
-            directory.DeleteTemporaryFiles();
+            TryDeleteTemporaryFiles();
         }
 
         if (!log)
@@ -357,6 +404,19 @@ public sealed partial class ReplicatedDatabase
         logger.Write(
             LogLevel.Error, message,
             ("error", Explain(e)), ("consecutive_errors", captureBackoff.ConsecutiveErrors), ("backoff", captureBackoff.Delay));
+    }
+
+    /// <summary>Frees what failed attempts may have left on a full disk. Runs while a failure is handled, which it must not replace.</summary>
+    private void TryDeleteTemporaryFiles()
+    {
+        try
+        {
+            directory.DeleteTemporaryFiles();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            logger.Write(LogLevel.Debug, "cannot delete temporary files", ("error", e.Message));
+        }
     }
 
     private string Explain(Exception e) => e is SqliteException { IsBusy: true }

@@ -16,7 +16,8 @@ public sealed partial class ReplicatedDatabase
 
     private const int FinalCheckpointAttempts = 3;
 
-    private string? uploadError;
+    private volatile string? uploadError;
+    private volatile string? conflict;
 
     private async Task RunUploadsAsync(CancellationToken cancellationToken)
     {
@@ -72,8 +73,7 @@ public sealed partial class ReplicatedDatabase
         if (e is ReplicaConflictException)
         {
             // Going on would mix two histories on one replica (decision D35).
-            State = DatabaseState.SecondWriter;
-            lastError = e.Message;
+            conflict = e.Message;
             logger.Write(LogLevel.Error, "second writer on this replica, replication of this database stops", ("error", e.Message));
             captureWake.Signal();
             return false;
@@ -85,18 +85,26 @@ public sealed partial class ReplicatedDatabase
                 LogLevel.Error, "sync error", ("error", e.Message), ("consecutive_errors", backoff.ConsecutiveErrors), ("backoff", backoff.Delay));
         }
 
-        if (e is LocalLtxException { IsAutoRecoverable: true } && Options.AutoRecover)
+        if (await TryRecoverAsync(e, cancellationToken).ConfigureAwait(false))
         {
-            await ResetLocalStateAsync(e, cancellationToken).ConfigureAwait(false);
+            uploadError = null;
             backoff.Succeed();
         }
 
         return true;
     }
 
-    /// <summary>Drops the local files; the next turn compares with the replica again and takes a full copy (replication §11).</summary>
-    private async Task ResetLocalStateAsync(Exception cause, CancellationToken cancellationToken)
+    /// <summary>
+    /// Drops the local files if that is allowed and helps; the next turn compares with the replica again and takes a full copy
+    /// (replication §11). Capture and upload both end here: either may be the only one that meets the damaged file.
+    /// </summary>
+    private async Task<bool> TryRecoverAsync(Exception cause, CancellationToken cancellationToken)
     {
+        if (!Options.AutoRecover || cause is not LocalLtxException { IsAutoRecoverable: true })
+        {
+            return false;
+        }
+
         await executor.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -104,6 +112,12 @@ public sealed partial class ReplicatedDatabase
             CloseSession();
             directory.Reset();
             gate.Reset(Txid.None);
+            distrust = "local state was reset";
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            logger.Write(LogLevel.Error, "cannot reset local state", ("path", directory.Root), ("error", e.Message));
+            return false;
         }
         finally
         {
@@ -111,6 +125,7 @@ public sealed partial class ReplicatedDatabase
         }
 
         captureWake.Signal();
+        return true;
     }
 
     private async Task UploadSealedAsync(CancellationToken cancellationToken)
@@ -118,10 +133,18 @@ public sealed partial class ReplicatedDatabase
         try
         {
             await uploader.UploadAsync(cancellationToken).ConfigureAwait(false);
+            uploadError = null;
         }
-        catch (ReplicaConflictException)
+        catch (ReplicaConflictException e)
         {
-            State = DatabaseState.SecondWriter;
+            conflict = e.Message;
+            captureWake.Signal();
+            throw;
+        }
+        catch
+        {
+            // The caller goes away; what it sealed still has to go up.
+            uploadWake.Signal();
             throw;
         }
     }
@@ -160,15 +183,9 @@ public sealed partial class ReplicatedDatabase
     /// <exception cref="OperationCanceledException">It was interrupted.</exception>
     public async Task CloseAsync(CancellationToken interrupt)
     {
-        DatabaseState before = State;
         await StopLoopsAsync().ConfigureAwait(false);
         try
         {
-            if (before == DatabaseState.SecondWriter)
-            {
-                throw new IOException($"not synced: {lastError}");
-            }
-
             await RetryFinalSyncAsync(interrupt).ConfigureAwait(false);
         }
         finally
@@ -205,7 +222,7 @@ public sealed partial class ReplicatedDatabase
             {
                 throw Interrupted(attempts, began);
             }
-            catch (Exception e) when (e is not ReplicaConflictException)
+            catch (Exception e) when (e is not (ReplicaConflictException or SecondWriterException))
             {
                 TimeSpan elapsed = services.Time.GetElapsedTime(began);
                 TimeSpan remaining = Options.ShutdownSyncTimeout - elapsed;
@@ -266,6 +283,12 @@ public sealed partial class ReplicatedDatabase
     /// <returns>False if there is no database yet.</returns>
     private async Task<bool> WithSessionAsync(Action<CaptureSession> work, CancellationToken cancellationToken)
     {
+        if (conflict is { } problem)
+        {
+            // Opening again would compare with the other writer's files and go on behind them.
+            throw new SecondWriterException(problem);
+        }
+
         await executor.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {

@@ -42,12 +42,15 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private Task? captureLoop;
     private Task? uploadLoop;
     private NotifierHandle? watch;
+    private bool disposed;
 
     // Written under the executor.
     private CaptureSession? session;
     private bool baselined;
     private bool warnedMissing;
     private bool nextCopyIsBase;
+    private bool reopened;
+    private string? distrust;
     private TimeSpan retryLook;
     private DateTimeOffset lastCheckpoint;
     private DateTimeOffset lastAdvance;
@@ -77,8 +80,10 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// <summary>The replica.</summary>
     public IReplicaClient Client => client;
 
-    /// <summary>Where the database stands.</summary>
-    public DatabaseState State { get; private set; }
+    /// <summary>Where the database stands. A second writer is final: nothing that a running pass does afterwards hides it.</summary>
+    public DatabaseState State => conflict is not null ? DatabaseState.SecondWriter
+        : state == DatabaseState.Replicating && uploadError is not null ? DatabaseState.Failing
+        : state;
 
     /// <summary>Starts to watch and to upload. Opening is lazy: a database that does not exist yet is waited for.</summary>
     public void Start()
@@ -88,7 +93,6 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
             return;
         }
 
-        directory.DeleteTemporaryFiles();
         uploadLoop = Task.Run(() => RunUploadsAsync(stop.Token));
         captureLoop = Options.MonitorInterval > TimeSpan.Zero ? Task.Run(() => RunCaptureAsync(stop.Token)) : Task.CompletedTask;
     }
@@ -121,7 +125,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         using (source)
         {
             await UploadSealedAsync(cancellationToken).ConfigureAwait(false);
-            return await uploader.UploadSnapshotAsync(source.Txid, source.WriteTo, cancellationToken).ConfigureAwait(false);
+            return await uploader.UploadSnapshotAsync(source.Txid, stream => source.WriteTo(stream, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -135,7 +139,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
             gate.Published,
             uploader.RemotePosition,
             uploader.LastSuccess,
-            lastError,
+            conflict ?? lastError ?? uploadError,
             captureBackoff.ConsecutiveErrors,
             syncCount,
             syncErrorCount,
@@ -150,7 +154,14 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// <summary>Closes without a final sync, if <see cref="CloseAsync"/> was not called.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (disposed)
+        {
+            return;
+        }
+
+        disposed = true;
         await StopLoopsAsync().ConfigureAwait(false);
+        await executor.WaitAsync().ConfigureAwait(false);
         CloseSession();
         captureWake.Dispose();
         uploadWake.Dispose();

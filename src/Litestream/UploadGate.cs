@@ -4,44 +4,28 @@ namespace Litestream;
 
 /// <summary>
 /// Keeps capture and upload apart at the one point where they meet: the newest local file may be replaced by a longer one until
-/// its upload begins, and never after (replication §8.5). Capture holds the gate while it writes; the uploader seals.
+/// its upload begins, and never after (replication §8.5). Capture holds the gate while it writes; whoever uploads seals. Reading the
+/// two positions never waits: a status must be answered while a write is stuck (§16).
 /// </summary>
 internal sealed class UploadGate
 {
     private readonly Lock gate = new();
-    private Txid sealedThrough;
-    private Txid published;
+    private ulong sealedThrough;
+    private ulong published;
 
     /// <summary>Newest transaction that capture has written.</summary>
-    public Txid Published
-    {
-        get
-        {
-            lock (gate)
-            {
-                return published;
-            }
-        }
-    }
+    public Txid Published => new(Volatile.Read(ref published));
 
     /// <summary>Newest transaction that may not change any more.</summary>
-    public Txid SealedThrough
-    {
-        get
-        {
-            lock (gate)
-            {
-                return sealedThrough;
-            }
-        }
-    }
+    public Txid SealedThrough => new(Volatile.Read(ref sealedThrough));
 
     /// <summary>At start: every file that is there counts as seen, because nobody knows whether its upload began.</summary>
     public void Reset(Txid position)
     {
         lock (gate)
         {
-            sealedThrough = published = position;
+            Volatile.Write(ref published, position.Value);
+            Volatile.Write(ref sealedThrough, position.Value);
         }
     }
 
@@ -51,7 +35,8 @@ internal sealed class UploadGate
     {
         lock (gate)
         {
-            return sealedThrough = published;
+            Volatile.Write(ref sealedThrough, published);
+            return new Txid(published);
         }
     }
 
@@ -60,7 +45,7 @@ internal sealed class UploadGate
     {
         lock (gate)
         {
-            published = txid;
+            Volatile.Write(ref published, txid.Value);
         }
     }
 
@@ -75,7 +60,7 @@ internal sealed class UploadGate
     internal readonly ref struct Scope(UploadGate owner)
     {
         /// <summary>True if the file of this transaction is ours to replace.</summary>
-        public bool MayReplace(Txid txid) => txid > owner.sealedThrough && txid == owner.published;
+        public bool MayReplace(Txid txid) => txid.Value > owner.sealedThrough && txid.Value == owner.published;
 
         /// <summary>Lets the uploader in.</summary>
         public void Dispose() => owner.gate.Exit();

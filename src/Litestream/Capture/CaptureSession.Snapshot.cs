@@ -22,7 +22,7 @@ internal sealed partial class CaptureSession
             CaptureUpTo(position, cancellationToken, out string? broken);
             if (broken is not null)
             {
-                FullCopy(connection, position, broken);
+                FullCopy(connection, position, broken, cancellationToken);
             }
 
             if (Position.IsNone)

@@ -85,7 +85,8 @@ internal sealed partial class CaptureSession : IDisposable
     /// </summary>
     /// <param name="position">Newest transaction, local or remote: the next one is position + 1, always (§4).</param>
     /// <param name="local">Header of the local file of that transaction; null if there is none.</param>
-    public void Start(Txid position, LtxHeader? local)
+    /// <param name="distrust">Why a full copy has to be taken whatever the files say; null if they may decide.</param>
+    public void Start(Txid position, LtxHeader? local, string? distrust)
     {
         Position = position;
         started = true;
@@ -96,6 +97,12 @@ internal sealed partial class CaptureSession : IDisposable
         }
 
         newest = header;
+        if (distrust is not null)
+        {
+            fullCopyReason = distrust;
+            return;
+        }
+
         OpenWal();
         WalCursor? cursor = StartContinuity.Check(directory, header, wal, readLock.Position, PageSize, out string reason);
         if (cursor is { } found)
@@ -140,7 +147,7 @@ internal sealed partial class CaptureSession : IDisposable
 
             if (broken is not null)
             {
-                result = FullCopy(next, position, broken);
+                result = FullCopy(next, position, broken, cancellationToken);
             }
 
             firstPassDone = true;
@@ -197,6 +204,7 @@ internal sealed partial class CaptureSession : IDisposable
     }
 
     private bool firstPassDone;
+    private bool newNameMayExist;
 
     private void EnsureLockGuards()
     {
@@ -207,13 +215,13 @@ internal sealed partial class CaptureSession : IDisposable
 
         if (!readLock.IsHeld)
         {
-            throw new LockLostException("read lock lost: SQLite ended the read transaction");
+            throw new LockLostException("read lock lost: SQLite ended the read transaction", filesReplaced: false);
         }
 
         FileIdentity now = FileIdentity.Of(fileSystem, databasePath);
         if (now != identity)
         {
-            throw new LockLostException($"read lock lost: {databasePath} or its -wal or -shm was replaced or removed");
+            throw new LockLostException($"read lock lost: {databasePath} or its -wal or -shm was replaced or removed", filesReplaced: true);
         }
     }
 
@@ -289,7 +297,16 @@ internal sealed partial class CaptureSession : IDisposable
 
             // A piece that was cut at the size limit stays a file of its own, and so do the pieces behind it (trap A22).
             long read = (long)(segment.End.Frame - from.Frame) * (WalOffsets.FrameHeaderSize + PageSize);
-            Publish(mayExtend: !advanced && (options.MaxSyncWalBytes <= 0 || read < options.MaxSyncWalBytes));
+            try
+            {
+                Publish(mayExtend: !advanced && (options.MaxSyncWalBytes <= 0 || read < options.MaxSyncWalBytes));
+            }
+            catch (WalOverwrittenException e)
+            {
+                broken = e.Message;
+                return default;
+            }
+
             bytes += read;
             from = captured;
             advanced = true;
@@ -322,7 +339,7 @@ internal sealed partial class CaptureSession : IDisposable
     /// </summary>
     private void Publish(bool mayExtend)
     {
-        if (mayExtend && newest.PageSize == PageSize && directory.SizeOf(Position) is { } size && size <= SmallFileBytes)
+        if (mayExtend && !newNameMayExist && newest.PageSize == PageSize && directory.SizeOf(Position) is { } size && size <= SmallFileBytes)
         {
             using UploadGate.Scope scope = gate.Enter();
             if (scope.MayReplace(Position))
@@ -334,8 +351,12 @@ internal sealed partial class CaptureSession : IDisposable
             }
         }
 
+        // If the write fails behind the rename, the file of this transaction exists although nothing was published. It then has to be
+        // written again: a longer file of the transaction before it would make an older state follow a newer one (trap C8).
         Txid txid = Position.Next;
+        newNameMayExist = true;
         newest = writer.WriteIncrement(txid, PageSize, segment, wal!);
+        newNameMayExist = false;
         extendedPages = 0;
         Position = txid;
         Advance(segment.End);
@@ -354,7 +375,7 @@ internal sealed partial class CaptureSession : IDisposable
     }
 
     /// <summary>Copies the whole database as of a read transaction whose position is known.</summary>
-    private PassResult FullCopy(SqliteConnection connection, WalPosition? position, string reason)
+    private PassResult FullCopy(SqliteConnection connection, WalPosition? position, string reason, CancellationToken cancellationToken)
     {
         fullCopyReason = reason;
         bool pageSizeChanged = newest.PageSize != 0 && newest.PageSize != PageSize;
@@ -370,8 +391,9 @@ internal sealed partial class CaptureSession : IDisposable
         Txid txid = Position.Next;
         logger.Write(
             txid.Value == 1 ? LogLevel.Debug : LogLevel.Warning, "taking a full copy of the database", ("reason", reason), ("txid", txid.ToString()));
-        newest = writer.WriteFullCopy(txid, connection, end);
+        newest = writer.WriteFullCopy(txid, connection, end, cancellationToken);
         Position = txid;
+        newNameMayExist = false;
         fullCopyReason = null;
         OpenWal();
         Advance(end);

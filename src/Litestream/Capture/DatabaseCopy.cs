@@ -7,13 +7,14 @@ namespace Litestream.Capture;
 internal static class DatabaseCopy
 {
     /// <summary>Writes pages 1 to <paramref name="commit"/> without the lock page, and fails if one is missing.</summary>
-    public static void WritePages(SqliteConnection connection, uint commit, LtxWriter writer)
+    public static void WritePages(SqliteConnection connection, uint commit, LtxWriter writer, CancellationToken cancellationToken)
     {
         uint lockPage = LtxFormat.LockPage(connection.PageSize);
         uint expected = 1;
         using DatabasePageReader pages = connection.OpenPages();
         while (pages.MoveNext())
         {
+            cancellationToken.ThrowIfCancellationRequested();
             uint pageNumber = pages.PageNumber;
             if (pageNumber == lockPage)
             {

@@ -43,29 +43,39 @@ internal sealed class LevelZeroWriter(LocalLtxDirectory directory, TimeProvider 
         long start = sameGeneration ? previous.WalOffset : WalOffsets.HeaderSize;
         LtxHeader header = Header(txid, pageSize, segment.End, start);
         using Stream source = directory.Open(txid);
-        directory.Write(txid, stream =>
+        try
         {
-            using var older = new LtxReader(source, directory.PathOf(txid), leaveOpen: true);
-            using var newer = new SegmentPages(segment, wal, pageSize);
-            using var writer = new LtxWriter(stream, header, leaveOpen: true);
-            older.ReadHeader();
-            Merge(older, newer, writer, segment.End.Commit);
-            older.Finish();
-            writer.Finish();
-        });
+            directory.Write(txid, stream => WriteMerged(txid, stream, source, header, segment, wal));
+        }
+        catch (LtxException e)
+        {
+            throw new LocalLtxException("decode", directory.PathOf(txid), txid, LocalLtxProblem.Corrupt, e);
+        }
+
         return header;
+    }
+
+    private void WriteMerged(Txid txid, Stream stream, Stream source, in LtxHeader header, WalSegment segment, WalReader wal)
+    {
+        using var older = new LtxReader(source, directory.PathOf(txid), leaveOpen: true);
+        using var newer = new SegmentPages(segment, wal, header.PageSize);
+        using var writer = new LtxWriter(stream, header, leaveOpen: true);
+        older.ReadHeader();
+        Merge(older, newer, writer, segment.End.Commit);
+        older.Finish();
+        writer.Finish();
     }
 
     /// <summary>Writes all pages of the database as of a read transaction whose exact position is known.</summary>
     /// <returns>The header written.</returns>
-    public LtxHeader WriteFullCopy(Txid txid, SqliteConnection connection, in WalCursor position)
+    public LtxHeader WriteFullCopy(Txid txid, SqliteConnection connection, in WalCursor position, CancellationToken cancellationToken)
     {
         int pageSize = connection.PageSize;
         LtxHeader header = Header(txid, pageSize, position, WalOffsets.HeaderSize);
         directory.Write(txid, stream =>
         {
             using var writer = new LtxWriter(stream, header, leaveOpen: true);
-            DatabaseCopy.WritePages(connection, header.Commit, writer);
+            DatabaseCopy.WritePages(connection, header.Commit, writer, cancellationToken);
             writer.Finish();
         });
         return header;
@@ -126,6 +136,9 @@ internal sealed class LevelZeroWriter(LocalLtxDirectory directory, TimeProvider 
         {
             if (++index >= segment.PageCount)
             {
+                // Pages were read after their frames had been verified. Under the first lock the WAL may have been restarted in
+                // between (trap B15); the writer that does so puts the new header there before the first frame.
+                wal.EnsureGeneration(segment.End);
                 return false;
             }
 

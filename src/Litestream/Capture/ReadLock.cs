@@ -60,8 +60,16 @@ internal sealed class ReadLock : IDisposable
     {
         next ??= SqliteConnection.Open(path, options);
         next.BeginRead();
-        position = PositionOf(next);
-        return next;
+        try
+        {
+            position = PositionOf(next);
+            return next;
+        }
+        catch
+        {
+            next.EndRead();
+            throw;
+        }
     }
 
     /// <summary>Ends the transaction begun last; the old lock stays.</summary>

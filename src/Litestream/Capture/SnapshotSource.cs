@@ -10,7 +10,7 @@ internal sealed class SnapshotSource(SqliteConnection connection, Txid txid, Wal
     public Txid Txid { get; } = txid;
 
     /// <summary>Encodes all pages, front to back, in constant memory.</summary>
-    public void WriteTo(Stream destination)
+    public void WriteTo(Stream destination, CancellationToken cancellationToken)
     {
         int pageSize = connection.PageSize;
         var header = new LtxHeader
@@ -27,7 +27,7 @@ internal sealed class SnapshotSource(SqliteConnection connection, Txid txid, Wal
             WalSalt2 = cursor.Salt2,
         };
         using var writer = new LtxWriter(destination, header, leaveOpen: true);
-        DatabaseCopy.WritePages(connection, header.Commit, writer);
+        DatabaseCopy.WritePages(connection, header.Commit, writer, cancellationToken);
         writer.Finish();
     }
 

@@ -44,7 +44,18 @@ internal static class StartContinuity
         }
 
         var origin = new WalCursor(true, header.Salt1, header.Salt2, 0, header.Checksum1, header.Checksum2, newest.Commit);
-        WalCursor? cursor = CompareFiles(directory, newest, wal, header, origin, out reason);
+        WalCursor? cursor;
+        try
+        {
+            cursor = CompareFiles(directory, newest, wal, header, origin, out reason);
+        }
+        catch (Exception e) when (e is LtxException or WalOverwrittenException or LocalLtxException { IsAutoRecoverable: true })
+        {
+            // An older file is damaged: its own upload will say so if it is still needed. Here it only proves nothing.
+            reason = $"continuity cannot be proven: {e.Message}";
+            return null;
+        }
+
         return cursor is { } reached && reached.Frame != end ? throw new InvalidOperationException("start check ended at another frame") : cursor;
     }
 

@@ -117,7 +117,17 @@ internal sealed class WalReader : IDisposable
         long offset = WalOffsets.EndOfFrame(frame - 1, pageSize) + WalOffsets.FrameHeaderSize;
         if (ReadFully(page, offset) < page.Length)
         {
-            throw new IOException($"read wal {file.Path}: frame {frame} at offset {offset} ended early; the WAL shrank while the read lock was held");
+            throw new WalOverwrittenException($"wal ended before frame {frame} while its frames were copied");
+        }
+    }
+
+    /// <summary>Fails if the WAL was restarted, so that pages read from it may not be those of their frames any more.</summary>
+    /// <exception cref="WalOverwrittenException">It was; nothing read is worth anything.</exception>
+    public void EnsureGeneration(in WalCursor cursor)
+    {
+        if (ReadHeader() is not { } header || header.Salt1 != cursor.Salt1 || header.Salt2 != cursor.Salt2)
+        {
+            throw new WalOverwrittenException("wal restarted while its frames were copied");
         }
     }
 

@@ -159,7 +159,7 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
         catch (Exception e)
         {
             fileSystem.TryDelete(temporary);
-            if (e is IOException or UnauthorizedAccessException && e is not LtxException)
+            if (e is (IOException or UnauthorizedAccessException) and not (LtxException or LocalLtxException))
             {
                 throw new LocalLtxException(step, temporary, txid, e is DiskFullException ? LocalLtxProblem.DiskFull : LocalLtxProblem.Transient, e);
             }

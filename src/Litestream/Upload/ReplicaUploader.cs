@@ -39,6 +39,15 @@ internal sealed class ReplicaUploader(
         baseRequiredAt = Txid.None;
     }
 
+    /// <summary>Capture has just found nothing new: if everything is uploaded, the replica is as good as the database now (trap A21).</summary>
+    public void ConfirmIfIdle()
+    {
+        if (IsIdle && RemotePosition == gate.Published)
+        {
+            Interlocked.Exchange(ref lastSuccessTicks, services.Time.GetUtcNow().UtcTicks);
+        }
+    }
+
     /// <summary>The full copy of this transaction must also become a snapshot: nothing on the replica leads up to it.</summary>
     public void RequireBase(Txid txid) => baseRequiredAt = txid;
 
@@ -79,7 +88,8 @@ internal sealed class ReplicaUploader(
 
     private async Task UploadFileAsync(Txid txid, CancellationToken cancellationToken)
     {
-        int pageSize = ReadPageSize(txid);
+        // Verified whole: what is uploaded counts as safe, so a file that the disk has damaged must be noticed now (trap A16).
+        int pageSize = directory.Verify(txid).PageSize;
         if (await RemotePageSizeAsync(cancellationToken).ConfigureAwait(false) is { } before && before != pageSize)
         {
             // Files of two page sizes do not merge: the copy becomes a base of its own, and before the increment, so that the newest
@@ -125,21 +135,6 @@ internal sealed class ReplicaUploader(
                 writer.Finish();
             },
             cancellationToken).ConfigureAwait(false);
-
-    private int ReadPageSize(Txid txid)
-    {
-        using Stream stream = directory.Open(txid);
-        try
-        {
-            Span<byte> bytes = stackalloc byte[LtxFormat.HeaderSize];
-            stream.ReadExactly(bytes);
-            return LtxHeader.Parse(bytes).PageSize;
-        }
-        catch (Exception e) when (e is LtxException or EndOfStreamException)
-        {
-            throw new LocalLtxException("decode", directory.PathOf(txid), txid, LocalLtxProblem.Corrupt, e);
-        }
-    }
 
     /// <summary>Page size of the newest file on the replica: asked once after the start, then known from our own uploads.</summary>
     private async ValueTask<int?> RemotePageSizeAsync(CancellationToken cancellationToken)

@@ -42,7 +42,8 @@ internal static class StreamingUpload
         }
         finally
         {
-            await pipe.Reader.CompleteAsync().ConfigureAwait(false);
+            // With a cause, or an encoder whose client returned early would go on through the whole database (trap A28).
+            await pipe.Reader.CompleteAsync(new OperationCanceledException("the upload has ended")).ConfigureAwait(false);
             await producer.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
