@@ -20,6 +20,8 @@ public interface IFile : IDisposable
     void Sync();
 
     /// <summary>Asks for early write-out of a range without waiting, so that a later <see cref="Sync"/> is short. A hint.</summary>
+    /// <param name="offset">First byte.</param>
+    /// <param name="length">Bytes, 0 = to the end of the file.</param>
     void StartWriteback(long offset, long length);
 
     /// <summary>Cuts or extends the file with zeros.</summary>

@@ -40,12 +40,7 @@ internal sealed class PageSink(IFile output, int pageSize) : IDisposable
     {
         if (_count > 0)
         {
-            long offset = (_first - 1L) * pageSize;
-            int length = _count * pageSize;
-            output.Write(_batch.AsSpan(0, length), offset);
-
-            // Write-out runs beside decoding; otherwise the disk idles until the final sync.
-            output.StartWriteback(offset, length);
+            output.Write(_batch.AsSpan(0, _count * pageSize), (_first - 1L) * pageSize);
             _count = 0;
         }
     }
