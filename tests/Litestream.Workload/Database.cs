@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Litestream.Workload;
 
@@ -16,7 +17,6 @@ internal static class Database
         {
             DataSource = options.Database,
             Pooling = false,
-            DefaultTimeout = 0, // the library's own retry loop would hide SQLITE_BUSY; SQLite's busy timeout does the waiting
         }.ToString());
         connection.Open();
         Execute(connection, $"PRAGMA busy_timeout = {options.BusyTimeout}");
@@ -51,18 +51,20 @@ internal static class Database
         Execute(connection, $"PRAGMA wal_autocheckpoint = {options.AutoCheckpoint}");
     }
 
-    internal static void Execute(SqliteConnection connection, string sql)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
+    // Straight on SQLite's functions: a command of the library repeats a busy statement by itself, for ever when its time-out is 0.
+    // That hides SQLITE_BUSY, and a transaction whose snapshot is outdated never gets on.
+    internal static void Execute(SqliteConnection connection, string sql) =>
+        SqliteException.ThrowExceptionForRC(raw.sqlite3_exec(connection.Handle, sql), connection.Handle);
 
     internal static long Query(SqliteConnection connection, string sql)
     {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        return Convert.ToInt64(command.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture);
+        SqliteException.ThrowExceptionForRC(raw.sqlite3_prepare_v2(connection.Handle, sql, out sqlite3_stmt statement), connection.Handle);
+        using (statement)
+        {
+            int code = raw.sqlite3_step(statement);
+            SqliteException.ThrowExceptionForRC(code == raw.SQLITE_ROW ? raw.SQLITE_OK : code, connection.Handle);
+            return raw.sqlite3_column_int64(statement, 0);
+        }
     }
 
     internal static long LastCommitted(SqliteConnection connection, int writer) =>

@@ -23,6 +23,7 @@ internal sealed record Options
           --busy-timeout MS   0 = none; a busy answer is then counted (default 5000)
           --min-ms, --max-ms  hostile: pause between checkpoints (default 10, 500)
           --mode M            hostile: one mode only instead of a random one
+        workload version prints the version of its SQLite
         prints "ready" when the database is set up and a line of JSON at the end; understands "pause", "resume", "stop" on standard input.
         """;
 

@@ -2,6 +2,13 @@ using Litestream.Workload;
 
 // An application as users have it: a process of its own with its own SQLite. Started by tests and scenarios; see Options for
 // the command line and Control for what it understands on standard input.
+if (args is ["version"])
+{
+    SQLitePCL.Batteries_V2.Init();
+    Console.WriteLine(SQLitePCL.raw.sqlite3_libversion().utf8_to_string());
+    return 0;
+}
+
 Options options;
 try
 {

@@ -5,15 +5,18 @@ namespace Litestream.TestKit.Processes;
 /// <summary>A running workload program (tests/Litestream.Workload).</summary>
 public sealed class WorkloadProcess : ChildProcess
 {
-    private WorkloadProcess(IEnumerable<string> arguments)
-        : base(Checkout.Workload, arguments)
+    private WorkloadProcess(string executable, IEnumerable<string> arguments)
+        : base(executable, arguments)
     {
     }
 
     /// <summary>Starts it and waits until its tables exist.</summary>
-    public static async Task<WorkloadProcess> StartAsync(params string[] arguments)
+    public static Task<WorkloadProcess> StartAsync(params string[] arguments) => StartProgramAsync(Checkout.Workload, arguments);
+
+    /// <summary>The same for a copy of the program, such as one with another SQLite (<see cref="OldApplication"/>).</summary>
+    public static async Task<WorkloadProcess> StartProgramAsync(string executable, params string[] arguments)
     {
-        var process = new WorkloadProcess(arguments);
+        var process = new WorkloadProcess(executable, arguments);
         await process.WaitForLineAsync(line => line == "ready");
         return process;
     }
