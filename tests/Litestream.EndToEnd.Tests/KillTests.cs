@@ -46,6 +46,7 @@ public class KillTests
             }
 
             await application.StopAsync();
+            scene.AssertApplicationCommitted();
             scene.Succeeded();
         }
     }
@@ -72,6 +73,7 @@ public class KillTests
                 await Check(scene, $"seed {Seed}, cycle {cycle}, application seed {applicationSeed}");
             }
 
+            scene.AssertApplicationCommitted();
             scene.Succeeded();
         }
     }

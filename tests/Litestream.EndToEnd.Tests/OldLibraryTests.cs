@@ -43,6 +43,7 @@ public class OldLibraryTests
             Assert.True(await daemon.StopAsync() == 0, daemon.Output);
             Assert.True(problems.Count == 0, $"run {run}: {string.Join("; ", problems.Take(3))}");
             await scene.AssertRestoresAsync();
+            scene.AssertApplicationCommitted();
             scene.Succeeded();
         }
 

@@ -93,6 +93,9 @@ public sealed class Scene : IDisposable
     /// <summary>L0 files in the replica.</summary>
     public int CountLevelZero() => Directory.Exists(LevelZero) ? Directory.GetFiles(LevelZero, "*.ltx").Length : 0;
 
+    /// <summary>Demands that the application's log says something: an empty one would make every comparison with it pass.</summary>
+    public void AssertApplicationCommitted() => Assert.Contains(AckLog.Read(Acknowledged), writer => writer.Value > 0);
+
     /// <summary>Marks the scene as no longer needed for an inquiry.</summary>
     public void Succeeded() => _succeeded = true;
 

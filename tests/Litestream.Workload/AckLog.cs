@@ -12,10 +12,11 @@ internal sealed class AckLog : IDisposable
     private readonly Control _control;
     private readonly Lock _gate = new();
 
-    internal AckLog(string? path, Control control)
+    // A file per process: an appending FileStream keeps its own offset, so two processes would overwrite each other's lines.
+    internal AckLog(Options options, Control control)
     {
         _control = control;
-        _file = path is null ? null : new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        _file = options.AckLog is null ? null : new FileStream($"{options.AckLog}.{options.FirstWriter}", FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
     }
 
     public void Dispose() => _file?.Dispose();

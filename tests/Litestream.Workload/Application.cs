@@ -12,7 +12,7 @@ internal static class Application
             Database.Create(connection, options);
         }
 
-        using var log = new AckLog(options.AckLog, control);
+        using var log = new AckLog(options, control);
         var total = new Latencies();
         var failures = new List<Exception>();
         control.Print("ready");

@@ -13,7 +13,7 @@ internal sealed record Options
           --rate N            commits per second and connection; 0 = flat out (default 0)
           --commits N         stop after so many commits per connection; 0 = never (default 0)
           --seconds S         stop after that time; 0 = never (default 0)
-          --ack-log FILE      append one line "writer n" after each acknowledged commit
+          --ack-log FILE      append one line "writer n" to FILE.<first writer> after each acknowledged commit
           --progress          the same lines on standard output
           --row-bytes N       payload of a row (default 100)
           --page-size N       page size of a new database (default 4096)

@@ -6,15 +6,19 @@ namespace Litestream.TestKit.Databases;
 /// <summary>What applications were told is committed, as the workload program logged it, against what a database holds.</summary>
 public static class AckLog
 {
-    /// <summary>The acknowledged numbers of each writer. A last line that a kill cut short is one that was not logged.</summary>
+    /// <summary>The last acknowledged number of each writer, over the logs of all processes (<c>path.0</c>, <c>path.10</c>, …).</summary>
     public static IReadOnlyDictionary<int, long> Read(string path)
     {
         var last = new Dictionary<int, long>();
-        string text = File.Exists(path) ? File.ReadAllText(path) : "";
-        foreach (string line in text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        foreach (string file in Directory.GetFiles(Path.GetDirectoryName(path)!, Path.GetFileName(path) + ".*"))
         {
-            string[] parts = line.Split(' ');
-            last[int.Parse(parts[0], CultureInfo.InvariantCulture)] = long.Parse(parts[1], CultureInfo.InvariantCulture);
+            // A last line that a kill cut short is one that was not logged.
+            string text = File.ReadAllText(file);
+            foreach (string line in text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            {
+                string[] parts = line.Split(' ');
+                last[int.Parse(parts[0], CultureInfo.InvariantCulture)] = long.Parse(parts[1], CultureInfo.InvariantCulture);
+            }
         }
 
         return last;
