@@ -54,6 +54,6 @@ internal static class QuickRun
         }
 
         allocated = (GC.GetAllocatedBytesForCurrentThread() - allocated) / runs;
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-16} {bytes / best.TotalSeconds / 1e9,8:F2} GB/s of page data, {allocated} bytes allocated per {bytes / 1048576.0:F0} MiB"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-16} {bytes / best.TotalSeconds / 1e9,8:F2} GB/s of page data, {allocated} bytes allocated per {bytes / 1048576.0:F1} MiB"));
     }
 }
