@@ -106,8 +106,8 @@ public sealed partial class ReplicatedDatabase
         if (schedule.IsActive && now < schedule.NextPassAt)
         {
             uint waiting = open.PendingFrames() + open.UnbackfilledFrames;
-            schedule.RecordFrames(now, waiting, open.CheckpointThreshold);
-            if (waiting < open.CheckpointThreshold)
+            schedule.RecordFrames(now, waiting, open.EarlyPassThreshold);
+            if (waiting < open.EarlyPassThreshold)
             {
                 return Least(schedule.NextPassAt - now, schedule.Look);
             }
@@ -174,7 +174,13 @@ public sealed partial class ReplicatedDatabase
         }
 
         lastCheckpoint = now;
-        PassResult pass = open.IsOverFallbackLimit ? open.CheckpointUnderLoad(cancellationToken) : open.Checkpoint(cancellationToken);
+        if (!open.IsOverFallbackLimit)
+        {
+            open.Checkpoint();
+            return;
+        }
+
+        PassResult pass = open.CheckpointUnderLoad(cancellationToken);
         totalWalBytes += pass.WalBytes;
         if (pass.Advanced)
         {

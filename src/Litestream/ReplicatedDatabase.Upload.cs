@@ -332,7 +332,7 @@ public sealed partial class ReplicatedDatabase
 
         for (int i = 0; i < FinalCheckpointAttempts && session.UnbackfilledFrames > 0; i++)
         {
-            session.Checkpoint(cancellationToken);
+            session.Checkpoint();
         }
     }
 

@@ -54,24 +54,39 @@ internal sealed partial class CaptureSession
     /// Rule 3: everything up to the mark is captured and synced; PASSIVE without any lock; capture what came meanwhile and hand over.
     /// If nobody committed in between, the new lock is on slot 0 and the next commit restarts the WAL by itself.
     /// </summary>
-    /// <param name="cancellationToken">Stops between the steps; the lock is held all the time.</param>
-    public PassResult Checkpoint(CancellationToken cancellationToken)
+    /// <returns>True if the next commit restarts the WAL.</returns>
+    public bool Checkpoint()
     {
         CheckpointResult result = Passive();
         if (result.Busy || !result.HasRun)
         {
-            return default;
+            return false;
         }
 
-        uint reached = captured.Frame;
-        PassResult pass = Pass(cancellationToken);
-        onSlotZero = result.IsComplete && !pass.Advanced && captured.Frame == reached;
+        onSlotZero = result.IsComplete && TryHandOverIfCaughtUp();
         if (onSlotZero)
         {
             TruncateIfLarge();
         }
 
-        return pass;
+        return onSlotZero;
+    }
+
+    /// <summary>
+    /// Hands the lock over if nothing was committed since the last pass. Behind a complete checkpoint the new lock is then on slot 0.
+    /// A commit in between leaves everything as it is: it is captured in its turn, not in a file of its own.
+    /// </summary>
+    private bool TryHandOverIfCaughtUp()
+    {
+        readLock.BeginNext(out WalPosition? position);
+        if (position is { } p && IsGenerationOf(p) && p.MaxFrame == captured.Frame
+            && p.Checksum1 == captured.Checksum1 && p.Checksum2 == captured.Checksum2)
+        {
+            return readLock.TryHandOver(position);
+        }
+
+        readLock.AbandonNext();
+        return false;
     }
 
     /// <summary>
@@ -81,40 +96,47 @@ internal sealed partial class CaptureSession
     /// </summary>
     public PassResult CheckpointUnderLoad(CancellationToken cancellationToken)
     {
-        PassResult bulk = Checkpoint(cancellationToken);
-        if (captured.Frame < FallbackFrames || onSlotZero || time.GetUtcNow() < noFallbackBefore)
+        if (Checkpoint() || captured.Frame < FallbackFrames || time.GetUtcNow() < noFallbackBefore)
         {
-            return bulk;
+            return default;
         }
 
         if (backfillBlocked)
         {
             Statistics.BackfillBlocked++;
             noFallbackBefore = time.GetUtcNow() + FallbackPause;
-            return bulk;
+            return default;
         }
 
         fallbackWriter ??= readLock.OpenConnection();
         if (!fallbackWriter.TryBeginImmediate(WriteLockPatience))
         {
             noFallbackBefore = time.GetUtcNow() + WriteLockPatience;
-            return bulk;
+            logger.Write(LogLevel.Debug, "write lock not available for the fallback checkpoint", ("wal_frames", captured.Frame));
+            return default;
         }
 
         long began = time.GetTimestamp();
         try
         {
-            Pass(cancellationToken);
-            Checkpoint(cancellationToken);
+            PassResult tail = Pass(cancellationToken);
+            Checkpoint();
+            return tail;
         }
         finally
         {
             fallbackWriter.Rollback();
-            Statistics.RecordWriteLock(time.GetElapsedTime(began));
+            TimeSpan held = time.GetElapsedTime(began);
+            Statistics.RecordWriteLock(held);
+            logger.Write(LogLevel.Debug, "checkpointed under the write lock", ("held", held), ("wal_frames", captured.Frame), ("restarts", onSlotZero));
         }
-
-        return bulk with { Advanced = true };
     }
+
+    /// <summary>
+    /// Frames that are worth a pass before the sync interval is over: enough that a checkpoint pays, and below the 1000 at which an
+    /// application's commits run checkpoints of their own that our mark makes futile.
+    /// </summary>
+    public uint EarlyPassThreshold => CheckpointThreshold * 2;
 
     /// <summary>True if the WAL is over the limit at which the fallback is tried.</summary>
     public bool IsOverFallbackLimit => captured.Frame >= FallbackFrames;
