@@ -98,7 +98,7 @@ public sealed partial class ReplicatedDatabase
         }
     }
 
-    /// <summary>Looks, captures if due, checkpoints if due, and hands sealed files to the uploader.</summary>
+    /// <summary>Looks, captures if due, checkpoints if due, and wakes the uploader.</summary>
     private TimeSpan Turn(CancellationToken cancellationToken)
     {
         CaptureSession open = session!;
@@ -116,10 +116,8 @@ public sealed partial class ReplicatedDatabase
         // Armed before the look: a commit between the two raises its event, none falls through.
         bool wasActive = schedule.IsActive;
         bool armed = !wasActive && ArmWatch(open);
-        PassResult pass = RunPass(open, cancellationToken);
-        OfferUpload(now);
+        PassResult pass = RunPass(open, publish: now >= nextPublishAt, cancellationToken);
         RunDueCheckpoint(open, cancellationToken);
-        OfferUpload(Now);
         ApplyRetention();
         if (wasActive && !schedule.IsActive)
         {
@@ -132,10 +130,10 @@ public sealed partial class ReplicatedDatabase
         return NextWait(open, pass, armed);
     }
 
-    private PassResult RunPass(CaptureSession open, CancellationToken cancellationToken)
+    private PassResult RunPass(CaptureSession open, bool publish, CancellationToken cancellationToken)
     {
         syncCount++;
-        PassResult pass = open.Pass(cancellationToken);
+        PassResult pass = open.Pass(publish, cancellationToken);
         totalWalBytes += pass.WalBytes;
         if (pass.FullCopyReason is not null && nextCopyIsBase)
         {
@@ -150,6 +148,14 @@ public sealed partial class ReplicatedDatabase
 
         DateTimeOffset now = Now;
         schedule.RecordPass(now, pass.Advanced);
+        if (uploader.RemotePosition < published.Value)
+        {
+            // At most one file in a sync interval, so at most one upload; the first after quiet goes at once.
+            nextPublishAt = published.Value > lastPublished ? now + Options.SyncInterval : nextPublishAt;
+            lastPublished = published.Value;
+            uploadWake.Signal();
+        }
+
         if (pass.Advanced)
         {
             lastAdvance = now;
@@ -189,30 +195,18 @@ public sealed partial class ReplicatedDatabase
         }
     }
 
-    /// <summary>At most one upload in a sync interval; the first after quiet goes at once.</summary>
-    private void OfferUpload(DateTimeOffset now)
-    {
-        if (gate.Published > gate.SealedThrough && now >= nextUploadAt && uploader.IsIdle)
-        {
-            gate.Seal();
-            nextUploadAt = now + Options.SyncInterval;
-            uploadWake.Signal();
-        }
-    }
-
     private TimeSpan NextWait(CaptureSession open, in PassResult pass, bool armed)
     {
         DateTimeOffset now = Now;
         if (schedule.IsActive)
         {
             retryLook = TimeSpan.Zero;
-            DateTimeOffset due = gate.Published > gate.SealedThrough && nextUploadAt < schedule.NextPassAt ? nextUploadAt : schedule.NextPassAt;
-            return Least(due > now ? due - now : TimeSpan.Zero, schedule.Look);
+            return Least(schedule.NextPassAt > now ? schedule.NextPassAt - now : TimeSpan.Zero, schedule.Look);
         }
 
-        if (gate.Published > gate.SealedThrough)
+        if (open.HasPending)
         {
-            return Positive(nextUploadAt - now, Options.SyncInterval);
+            return Positive(nextPublishAt - now, TimeSpan.FromMilliseconds(1));
         }
 
         // The event comes before the commit is visible, and becoming visible raises none: look again in 1, 2, 4 … ms (trap C13).
@@ -253,10 +247,10 @@ public sealed partial class ReplicatedDatabase
     private void CatchUp(CancellationToken cancellationToken)
     {
         CaptureSession open = session!;
-        if (RunPass(open, cancellationToken).Advanced)
+        if (RunPass(open, publish: true, cancellationToken).Advanced)
         {
             RunDueCheckpoint(open, cancellationToken);
-            RunPass(open, cancellationToken);
+            RunPass(open, publish: true, cancellationToken);
         }
 
         RunDueCheckpoint(open, cancellationToken);
@@ -288,7 +282,7 @@ public sealed partial class ReplicatedDatabase
             directory.DeleteTemporaryFiles();
             directory.FileOwnership = file.Ownership;
             directory.DirectoryOwnership = services.FileSystem.Stat(System.IO.Path.GetDirectoryName(Options.Path)!)?.Ownership;
-            await InSlotAsync(() => session = CaptureSession.Open(Options, services, directory, gate, logger), cancellationToken).ConfigureAwait(false);
+            await InSlotAsync(() => session = CaptureSession.Open(Options, services, directory, published, logger), cancellationToken).ConfigureAwait(false);
         }
 
         // The lock is held from here on, also while the replica cannot be reached: the WAL waits for us (trap B10).
@@ -314,7 +308,7 @@ public sealed partial class ReplicatedDatabase
             found = await new ReplicaBaseline(client, directory, logger).EstablishAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        gate.Reset(found.Position);
+        published.Reset(found.Position);
         uploader.Reset(found.Remote);
         nextCopyIsBase = found.NeedsBase;
         await InSlotAsync(() => session!.Start(found.Position, found.Local, distrust), cancellationToken).ConfigureAwait(false);

@@ -27,7 +27,7 @@ public sealed partial class ReplicatedDatabase
             while (!cancellationToken.IsCancellationRequested)
             {
                 await uploadWake.WaitAsync(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(false);
-                while (uploader.RemotePosition is { } remote && remote < gate.SealedThrough)
+                while (uploader.RemotePosition is { } remote && remote < published.Value)
                 {
                     try
                     {
@@ -62,7 +62,7 @@ public sealed partial class ReplicatedDatabase
         }
 
         Txid remote = uploader.RemotePosition ?? Txid.None;
-        logger.Write(LogLevel.Debug, "replica sync", ("replica", client.Type), ("txid.replica", remote.ToString()), ("txid.db", gate.Published.ToString()));
+        logger.Write(LogLevel.Debug, "replica sync", ("replica", client.Type), ("txid.replica", remote.ToString()), ("txid.db", published.Value.ToString()));
     }
 
     /// <returns>False if this database must not go on.</returns>
@@ -111,7 +111,7 @@ public sealed partial class ReplicatedDatabase
             logger.Write(LogLevel.Warning, "auto-recovering from ltx error, resetting local state", ("error", cause.Message));
             CloseSession();
             directory.Reset();
-            gate.Reset(Txid.None);
+            published.Reset(Txid.None);
             distrust = "local state was reset";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -128,7 +128,7 @@ public sealed partial class ReplicatedDatabase
         return true;
     }
 
-    private async Task UploadSealedAsync(CancellationToken cancellationToken)
+    private async Task UploadPublishedAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -272,7 +272,7 @@ public sealed partial class ReplicatedDatabase
     {
         if (await WithSessionAsync(_ => CatchUpAndCheckpoint(cancellationToken), cancellationToken).ConfigureAwait(false))
         {
-            await UploadSealedAsync(cancellationToken).ConfigureAwait(false);
+            await UploadPublishedAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -302,7 +302,6 @@ public sealed partial class ReplicatedDatabase
                 try
                 {
                     await InSlotAsync(() => work(session!), cancellationToken).ConfigureAwait(false);
-                    gate.Seal();
                     return true;
                 }
                 catch (LockLostException e) when (!retried)

@@ -31,7 +31,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private readonly ChangeNotifier? notifier;
     private readonly ILogger logger;
     private readonly SemaphoreSlim executor = new(1, 1);
-    private readonly UploadGate gate = new();
+    private readonly PublishedPosition published = new();
     private readonly LocalLtxDirectory directory;
     private readonly ReplicaUploader uploader;
     private readonly CaptureSchedule schedule;
@@ -54,7 +54,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private TimeSpan retryLook;
     private DateTimeOffset lastCheckpoint;
     private DateTimeOffset lastAdvance;
-    private DateTimeOffset nextUploadAt;
+    private DateTimeOffset nextPublishAt;
+    private Txid lastPublished;
     private DateTimeOffset nextRetention;
 
     internal ReplicatedDatabase(
@@ -67,7 +68,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         this.notifier = notifier;
         logger = new DatabaseLogger(services.Loggers.CreateLogger("store"), System.IO.Path.GetFileName(options.Path));
         directory = new LocalLtxDirectory(services.FileSystem, options.StateDirectory);
-        uploader = new ReplicaUploader(client, directory, gate, services, logger);
+        uploader = new ReplicaUploader(client, directory, published, services, logger);
         schedule = new CaptureSchedule(options.SyncInterval);
         captureWake = new Wakeup(services.Time);
         uploadWake = new Wakeup(services.Time);
@@ -107,8 +108,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
             return Txid.None;
         }
 
-        await UploadSealedAsync(cancellationToken).ConfigureAwait(false);
-        return gate.SealedThrough;
+        await UploadPublishedAsync(cancellationToken).ConfigureAwait(false);
+        return published.Value;
     }
 
     /// <summary>Writes a level-9 snapshot of the current state, also if one exists at this transaction.</summary>
@@ -124,7 +125,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
 
         using (source)
         {
-            await UploadSealedAsync(cancellationToken).ConfigureAwait(false);
+            await UploadPublishedAsync(cancellationToken).ConfigureAwait(false);
             return await uploader.UploadSnapshotAsync(source.Txid, stream => source.WriteTo(stream, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
     }
@@ -136,7 +137,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         return new DatabaseStatus(
             Options.Path,
             State,
-            gate.Published,
+            published.Value,
             uploader.RemotePosition,
             uploader.LastSuccess,
             conflict ?? lastError ?? uploadError,

@@ -18,6 +18,11 @@ internal sealed partial class CaptureSession
     /// <summary>A checkpoint of so many frames is due whatever the configuration says: below an application's own 1000 (rule 7).</summary>
     private const uint MaxCheckpointFrames = 400;
 
+    /// <summary>A tail of so few frames is not worth another round without the lock.</summary>
+    private const uint SmallTailFrames = 100;
+
+    private const int MaxBulkRounds = 4;
+
     private const long DefaultTruncatePageCount = 121359;
 
     private static readonly TimeSpan WriteLockPatience = TimeSpan.FromMilliseconds(100);
@@ -25,7 +30,6 @@ internal sealed partial class CaptureSession
     private static readonly TimeSpan FallbackPause = TimeSpan.FromSeconds(1);
 
     private uint backfilled;
-    private long extendedPages;
     private bool onSlotZero;
     private bool backfillBlocked;
     private DateTimeOffset noFallbackBefore;
@@ -43,12 +47,8 @@ internal sealed partial class CaptureSession
     /// </summary>
     public bool NeedsHandOver => !onSlotZero && captured.Frame > 0;
 
-    /// <summary>
-    /// Frames whose capture makes a checkpoint due (rule 7). Under flat-out writing it grows with the newest file, because every pass
-    /// before the upload writes that again: the work per frame stays constant.
-    /// </summary>
-    public uint CheckpointThreshold => Math.Max(
-        (uint)Math.Min(options.MinCheckpointPageCount, MaxCheckpointFrames), (uint)Math.Min(extendedPages, FallbackFrames / 2));
+    /// <summary>Captured frames that make a checkpoint due (rule 7).</summary>
+    public uint CheckpointThreshold => (uint)Math.Min(options.MinCheckpointPageCount, MaxCheckpointFrames);
 
     /// <summary>
     /// Rule 3: everything up to the mark is captured and synced; PASSIVE without any lock; capture what came meanwhile and hand over.
@@ -96,7 +96,7 @@ internal sealed partial class CaptureSession
     /// </summary>
     public PassResult CheckpointUnderLoad(CancellationToken cancellationToken)
     {
-        if (Checkpoint() || captured.Frame < FallbackFrames || time.GetUtcNow() < noFallbackBefore)
+        if (!ReduceTail(cancellationToken) || time.GetUtcNow() < noFallbackBefore)
         {
             return default;
         }
@@ -117,9 +117,10 @@ internal sealed partial class CaptureSession
         }
 
         long began = time.GetTimestamp();
+        uint before = captured.Frame;
         try
         {
-            PassResult tail = Pass(cancellationToken);
+            PassResult tail = Pass(publish: false, mayCopy: false, cancellationToken);
             Checkpoint();
             return tail;
         }
@@ -128,8 +129,39 @@ internal sealed partial class CaptureSession
             fallbackWriter.Rollback();
             TimeSpan held = time.GetElapsedTime(began);
             Statistics.RecordWriteLock(held);
-            logger.Write(LogLevel.Debug, "checkpointed under the write lock", ("held", held), ("wal_frames", captured.Frame), ("restarts", onSlotZero));
+            logger.Write(
+                LogLevel.Debug, "checkpointed under the write lock",
+                ("held", held), ("wal_frames", captured.Frame), ("tail_frames", captured.Frame - before), ("restarts", onSlotZero));
         }
+    }
+
+    /// <summary>
+    /// Checkpoints the bulk without a lock, in rounds, until what arrives during one is little or does not get less: all of that
+    /// would be work under the write lock.
+    /// </summary>
+    /// <returns>False if the WAL restarts by itself, or is below the limit again.</returns>
+    private bool ReduceTail(CancellationToken cancellationToken)
+    {
+        uint before = uint.MaxValue;
+        for (int round = 0; round < MaxBulkRounds; round++)
+        {
+            if (Checkpoint() || captured.Frame < FallbackFrames)
+            {
+                return false;
+            }
+
+            uint from = captured.Frame;
+            Pass(publish: false, cancellationToken);
+            uint arrived = captured.Frame > from ? captured.Frame - from : 0;
+            if (arrived < SmallTailFrames || arrived >= before || backfillBlocked)
+            {
+                break;
+            }
+
+            before = arrived;
+        }
+
+        return captured.Frame >= FallbackFrames;
     }
 
     /// <summary>

@@ -13,13 +13,13 @@ internal sealed partial class CaptureSession
     /// <returns>The source; the caller disposes it. Null while there is nothing to copy.</returns>
     public SnapshotSource? BeginSnapshot(CancellationToken cancellationToken)
     {
-        Pass(cancellationToken);
+        Pass(publish: true, cancellationToken);
         SqliteConnection connection = readLock.OpenConnection();
         try
         {
             connection.BeginRead();
             WalPosition? position = connection.TryGetPosition(out WalPosition p) ? p : null;
-            CaptureUpTo(position, cancellationToken, out string? broken);
+            CaptureUpTo(position, publish: true, cancellationToken, out string? broken);
             if (broken is not null)
             {
                 FullCopy(connection, position, broken, cancellationToken);
@@ -31,8 +31,6 @@ internal sealed partial class CaptureSession
                 return null;
             }
 
-            // The file must not grow any more: a snapshot 1-n holds exactly what transaction n left behind.
-            gate.Seal();
             return new SnapshotSource(connection, Position, captured, time.GetUtcNow());
         }
         catch

@@ -13,10 +13,11 @@ namespace Litestream.Capture;
 /// </summary>
 internal sealed partial class CaptureSession : IDisposable
 {
-    /// <summary>
-    /// Above this size the newest file is not replaced by a longer one: every replacement writes it again.
-    /// </summary>
-    private const long SmallFileBytes = 8L << 20;
+    /// <summary>Compressed bytes that may wait in memory for the end of a sync interval; more become a file at once.</summary>
+    private const long MaxPendingBytes = 16L << 20;
+
+    /// <summary>A segment of so many bytes of pages goes from the WAL straight into a file: its pages do not pass through memory.</summary>
+    private const long LargeSegmentBytes = 16L << 20;
 
     private readonly DatabaseOptions options;
     private readonly IFileSystem fileSystem;
@@ -24,23 +25,25 @@ internal sealed partial class CaptureSession : IDisposable
     private readonly LevelZeroWriter writer;
     private readonly ILogger logger;
     private readonly TimeProvider time;
-    private readonly UploadGate gate;
+    private readonly PublishedPosition published;
     private readonly ReadLock readLock;
     private readonly WalSegment segment = new();
+    private readonly PendingPages pending = new();
     private readonly string databasePath;
     private readonly FileIdentity identity;
     private WalReader? wal;
     private WalCursor captured;
+    private WalCursor filed;
     private LtxHeader newest;
     private bool started;
     private string? fullCopyReason;
 
     private CaptureSession(
-        DatabaseOptions options, EngineServices services, LocalLtxDirectory directory, UploadGate gate, ILogger logger, ReadLock readLock)
+        DatabaseOptions options, EngineServices services, LocalLtxDirectory directory, PublishedPosition published, ILogger logger, ReadLock readLock)
     {
         this.options = options;
         this.directory = directory;
-        this.gate = gate;
+        this.published = published;
         this.logger = logger;
         this.readLock = readLock;
         fileSystem = services.FileSystem;
@@ -63,15 +66,18 @@ internal sealed partial class CaptureSession : IDisposable
     /// <summary>Newest local transaction; 0 before the first pass.</summary>
     public Txid Position { get; private set; }
 
+    /// <summary>True if something was captured that is not in a file yet.</summary>
+    public bool HasPending => pending.Count > 0 || captured != filed;
+
     /// <summary>Opens the database and takes the lock, before anything is decided (§8.7 rule 2).</summary>
     /// <exception cref="SqliteException">The database cannot be opened or locked now.</exception>
     public static CaptureSession Open(
-        DatabaseOptions options, EngineServices services, LocalLtxDirectory directory, UploadGate gate, ILogger logger)
+        DatabaseOptions options, EngineServices services, LocalLtxDirectory directory, PublishedPosition published, ILogger logger)
     {
         ReadLock readLock = ReadLock.Acquire(options.Path, options.BusyTimeout);
         try
         {
-            return new CaptureSession(options, services, directory, gate, logger, readLock);
+            return new CaptureSession(options, services, directory, published, logger, readLock);
         }
         catch
         {
@@ -107,7 +113,7 @@ internal sealed partial class CaptureSession : IDisposable
         WalCursor? cursor = StartContinuity.Check(directory, header, wal, readLock.Position, PageSize, out string reason);
         if (cursor is { } found)
         {
-            captured = found;
+            captured = filed = found;
             return;
         }
 
@@ -115,18 +121,21 @@ internal sealed partial class CaptureSession : IDisposable
     }
 
     /// <summary>
-    /// One pass: everything committed since the last one becomes level-0 files, and the lock moves to the position reached.
+    /// One pass: everything committed since the last one is captured, and the lock moves to the position reached.
     /// </summary>
+    /// <param name="publish">True to write what was captured since the last file as the next one; false to keep it in memory for now.</param>
     /// <param name="cancellationToken">Checked between files of a limited pass.</param>
     /// <exception cref="LockLostException">Open the database again.</exception>
-    public PassResult Pass(CancellationToken cancellationToken)
+    public PassResult Pass(bool publish, CancellationToken cancellationToken) => Pass(publish, mayCopy: true, cancellationToken);
+
+    private PassResult Pass(bool publish, bool mayCopy, CancellationToken cancellationToken)
     {
         EnsureLockGuards();
         if (fullCopyReason is null && !firstPassDone)
         {
             // The first lock may sit on slot 0: what lies between the cursor and its position may be overwritten while it is read
             // (trap B15). The check against exactly that position decides.
-            PassResult first = CaptureUpTo(readLock.Position, cancellationToken, out string? broken);
+            PassResult first = CaptureUpTo(readLock.Position, publish, cancellationToken, out string? broken);
             fullCopyReason = broken;
             if (broken is null)
             {
@@ -142,7 +151,15 @@ internal sealed partial class CaptureSession : IDisposable
             string? broken = fullCopyReason;
             if (broken is null)
             {
-                result = CaptureUpTo(position, cancellationToken, out broken);
+                result = CaptureUpTo(position, publish, cancellationToken, out broken);
+            }
+
+            if (broken is not null && !mayCopy)
+            {
+                // A copy of the whole database must not run under the write lock: the next pass takes it.
+                fullCopyReason = broken;
+                readLock.AbandonNext();
+                return default;
             }
 
             if (broken is not null)
@@ -201,10 +218,10 @@ internal sealed partial class CaptureSession : IDisposable
         readLock.Dispose();
         wal?.Dispose();
         segment.Dispose();
+        pending.Dispose();
     }
 
     private bool firstPassDone;
-    private bool newNameMayExist;
 
     private void EnsureLockGuards()
     {
@@ -238,7 +255,7 @@ internal sealed partial class CaptureSession : IDisposable
     }
 
     /// <summary>Captures frames up to exactly a position (§8.7 rule 0), or says why that is impossible.</summary>
-    private PassResult CaptureUpTo(WalPosition? target, CancellationToken cancellationToken, out string? broken)
+    private PassResult CaptureUpTo(WalPosition? target, bool publish, CancellationToken cancellationToken, out string? broken)
     {
         broken = null;
         if (target is not { } position)
@@ -250,20 +267,20 @@ internal sealed partial class CaptureSession : IDisposable
         if (!IsGenerationOf(position) && position.MaxFrame == 0)
         {
             // The index restarts before the file: a new generation begins when its header can be read, not before.
-            return default;
+            return PublishPending(publish);
         }
 
         OpenWal();
         if (wal?.ReadHeader() is not { } header || header.Salt1 != position.Salt1 || header.Salt2 != position.Salt2 || header.PageSize != PageSize)
         {
             broken = IsGenerationOf(position) && position.MaxFrame == captured.Frame ? null : "wal header is not the one in use";
-            return default;
+            return broken is null ? PublishPending(publish) : default;
         }
 
-        return CaptureFrames(header, position, cancellationToken, out broken);
+        return CaptureFrames(header, position, publish, cancellationToken, out broken);
     }
 
-    private PassResult CaptureFrames(in WalHeader header, in WalPosition position, CancellationToken cancellationToken, out string? broken)
+    private PassResult CaptureFrames(in WalHeader header, in WalPosition position, bool publish, CancellationToken cancellationToken, out string? broken)
     {
         // Rule 2: a changed header under a lock that was never dropped is continuous, whatever the salts.
         WalCursor from = IsGenerationOf(position)
@@ -295,11 +312,12 @@ internal sealed partial class CaptureSession : IDisposable
                 return default;
             }
 
-            // A piece that was cut at the size limit stays a file of its own, and so do the pieces behind it (trap A22).
+            // A piece that was cut at the size limit becomes a file of its own, and so do the pieces behind it (trap A22).
+            publish |= segment.End.Frame < position.MaxFrame;
             long read = (long)(segment.End.Frame - from.Frame) * (WalOffsets.FrameHeaderSize + PageSize);
             try
             {
-                Publish(mayExtend: !advanced && (options.MaxSyncWalBytes <= 0 || read < options.MaxSyncWalBytes));
+                Take(publish);
             }
             catch (WalOverwrittenException e)
             {
@@ -316,9 +334,10 @@ internal sealed partial class CaptureSession : IDisposable
             && (position.Checksum1 != captured.Checksum1 || position.Checksum2 != captured.Checksum2))
         {
             broken = "checksum of the last captured wal frame changed";
+            return default;
         }
 
-        return new PassResult(advanced, bytes, null, false);
+        return advanced ? new PassResult(true, bytes, null, false) : PublishPending(publish);
     }
 
     private static string? MismatchAtEnd(in WalPosition position, in WalCursor end)
@@ -333,34 +352,52 @@ internal sealed partial class CaptureSession : IDisposable
             : "the frames read do not end at the position of the read transaction";
     }
 
-    /// <summary>
-    /// Writes the segment as the next file, or into the newest one while nobody has seen that and it is small (§8.5), so that what
-    /// was captured in one interval goes up as one object.
-    /// </summary>
-    private void Publish(bool mayExtend)
+    /// <summary>Writes the segment, with what waits in memory, as the next file; or lets its pages wait too.</summary>
+    private void Take(bool publish)
     {
-        if (mayExtend && !newNameMayExist && newest.PageSize == PageSize && directory.SizeOf(Position) is { } size && size <= SmallFileBytes)
+        if (publish || (long)segment.PageCount * PageSize > LargeSegmentBytes || pending.Bytes > MaxPendingBytes)
         {
-            using UploadGate.Scope scope = gate.Enter();
-            if (scope.MayReplace(Position))
+            Publish();
+            return;
+        }
+
+        using (var pages = new SegmentPages(segment, wal!, PageSize))
+        {
+            while (pages.MoveNext())
             {
-                newest = writer.Extend(Position, newest, segment, wal!);
-                extendedPages = size / PageSize;
-                Advance(segment.End);
-                return;
+                pending.Add(pages.PageNumber, pages.Page);
             }
         }
 
-        // If the write fails behind the rename, the file of this transaction exists although nothing was published. It then has to be
-        // written again: a longer file of the transaction before it would make an older state follow a newer one (trap C8).
+        Advance(segment.End);
+    }
+
+    /// <summary>Writes what waits in memory, if anything does and it is due, although no new frame came.</summary>
+    private PassResult PublishPending(bool publish)
+    {
+        if (publish && HasPending)
+        {
+            segment.Reset(captured);
+            segment.Seal(PageSize);
+            Publish();
+        }
+
+        return default;
+    }
+
+    /// <summary>
+    /// Everything captured since the last file becomes the next one. If the write fails, even behind its rename, nothing was
+    /// published: the same transaction is written again, with whatever came since.
+    /// </summary>
+    private void Publish()
+    {
         Txid txid = Position.Next;
-        newNameMayExist = true;
-        newest = writer.WriteIncrement(txid, PageSize, segment, wal!);
-        newNameMayExist = false;
-        extendedPages = 0;
+        newest = writer.Write(txid, PageSize, filed, pending, segment, wal!);
+        pending.Clear();
         Position = txid;
         Advance(segment.End);
-        gate.Publish(txid);
+        filed = captured;
+        published.Advance(txid);
     }
 
     private void Advance(in WalCursor end)
@@ -392,12 +429,13 @@ internal sealed partial class CaptureSession : IDisposable
         logger.Write(
             txid.Value == 1 ? LogLevel.Debug : LogLevel.Warning, "taking a full copy of the database", ("reason", reason), ("txid", txid.ToString()));
         newest = writer.WriteFullCopy(txid, connection, end, cancellationToken);
+        pending.Clear();
         Position = txid;
-        newNameMayExist = false;
         fullCopyReason = null;
         OpenWal();
         Advance(end);
-        gate.Publish(txid);
+        filed = captured;
+        published.Advance(txid);
         return new PassResult(true, 0, reason, pageSizeChanged);
     }
 }

@@ -11,7 +11,7 @@ namespace Litestream.Upload;
 /// never lists again: the writer knows its own files.
 /// </summary>
 internal sealed class ReplicaUploader(
-    IReplicaClient client, LocalLtxDirectory directory, UploadGate gate, EngineServices services, ILogger logger) : IDisposable
+    IReplicaClient client, LocalLtxDirectory directory, PublishedPosition published, EngineServices services, ILogger logger) : IDisposable
 {
     private readonly SemaphoreSlim turn = new(1, 1);
     private int? remotePageSize;
@@ -21,10 +21,10 @@ internal sealed class ReplicaUploader(
     /// <summary>Newest transaction on the replica; null until the start has asked.</summary>
     public Txid? RemotePosition { get; private set; }
 
-    /// <summary>True if nothing sealed waits for upload and no upload runs.</summary>
-    public bool IsIdle => turn.CurrentCount > 0 && RemotePosition is { } remote && remote >= gate.SealedThrough;
+    /// <summary>True if nothing published waits for upload and no upload runs.</summary>
+    public bool IsIdle => turn.CurrentCount > 0 && RemotePosition is { } remote && remote >= published.Value;
 
-    /// <summary>When the replica was last known to hold everything sealed.</summary>
+    /// <summary>When the replica was last known to hold everything published.</summary>
     public DateTimeOffset? LastSuccess => lastSuccessTicks == 0 ? null : new DateTimeOffset(lastSuccessTicks, TimeSpan.Zero);
 
     /// <summary>Bytes and files uploaded.</summary>
@@ -42,7 +42,7 @@ internal sealed class ReplicaUploader(
     /// <summary>Capture has just found nothing new: if everything is uploaded, the replica is as good as the database now (trap A21).</summary>
     public void ConfirmIfIdle()
     {
-        if (IsIdle && RemotePosition == gate.Published)
+        if (IsIdle && RemotePosition == published.Value)
         {
             Interlocked.Exchange(ref lastSuccessTicks, services.Time.GetUtcNow().UtcTicks);
         }
@@ -51,7 +51,7 @@ internal sealed class ReplicaUploader(
     /// <summary>The full copy of this transaction must also become a snapshot: nothing on the replica leads up to it.</summary>
     public void RequireBase(Txid txid) => baseRequiredAt = txid;
 
-    /// <summary>Uploads everything sealed. Waits while another call does the same.</summary>
+    /// <summary>Uploads everything published. Waits while another call does the same.</summary>
     /// <exception cref="ReplicaConflictException">Another writer is on this replica.</exception>
     /// <exception cref="LocalLtxException">A local file is missing or damaged.</exception>
     public async Task UploadAsync(CancellationToken cancellationToken)
@@ -60,13 +60,13 @@ internal sealed class ReplicaUploader(
         try
         {
             Txid remote = RemotePosition ?? throw new InvalidOperationException("the remote position is not known yet");
-            Txid target = gate.SealedThrough;
+            Txid target = published.Value;
             while (remote < target)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 await UploadFileAsync(remote.Next, cancellationToken).ConfigureAwait(false);
                 RemotePosition = remote = remote.Next;
-                target = gate.SealedThrough;
+                target = published.Value;
             }
 
             Interlocked.Exchange(ref lastSuccessTicks, services.Time.GetUtcNow().UtcTicks);
