@@ -1,4 +1,4 @@
-using System.Buffers.Binary;
+using Litestream.Ltx;
 
 namespace Litestream.Storage;
 
@@ -8,10 +8,6 @@ namespace Litestream.Storage;
 /// </summary>
 public sealed class LtxUploadHead
 {
-    private const int HeaderSize = 100;
-
-    private const int TimestampOffset = 32;
-
     private readonly byte[] _bytes;
 
     private LtxUploadHead(byte[] bytes, DateTimeOffset createdAt) => (_bytes, CreatedAt) = (bytes, createdAt);
@@ -30,28 +26,17 @@ public sealed class LtxUploadHead
     public static async ValueTask<LtxUploadHead> ReadAsync(Stream source, string target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
-        byte[] bytes = new byte[HeaderSize];
-        int count = await source.ReadAtLeastAsync(bytes, HeaderSize, throwOnEndOfStream: false, cancellationToken);
-        if (count < HeaderSize)
+        byte[] bytes = new byte[LtxFormat.HeaderSize];
+        int count = await source.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken);
+        try
         {
-            throw Refused(target, $"the source ends after {count} of {HeaderSize} header bytes");
+            long milliseconds = LtxHeader.Peek(bytes.AsSpan(0, count), target).Timestamp;
+            return new LtxUploadHead(bytes, DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
         }
-
-        if (!bytes.AsSpan().StartsWith("LTX1"u8))
+        catch (Exception defect) when (defect is LtxException or ArgumentOutOfRangeException)
         {
-            throw Refused(target, "the source does not begin with the LTX magic");
+            throw new ReplicaException(
+                $"extract timestamp from LTX header: {target}: {defect.Message}; nothing was stored", isTransient: false, defect);
         }
-
-        long milliseconds = BinaryPrimitives.ReadInt64BigEndian(bytes.AsSpan(TimestampOffset));
-        if (milliseconds < DateTimeOffset.MinValue.ToUnixTimeMilliseconds()
-            || milliseconds > DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())
-        {
-            throw Refused(target, $"its time, {milliseconds} ms, is outside the calendar");
-        }
-
-        return new LtxUploadHead(bytes, DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
     }
-
-    private static ReplicaException Refused(string target, string reason) =>
-        new($"extract timestamp from LTX header: {target}: {reason}; nothing was stored", isTransient: false);
 }

@@ -112,7 +112,6 @@ public sealed class ResumableReader
         lock (_gate)
         {
             failures = ++_failures;
-            _progress = 0;
         }
 
         if (failures > MaxRetries)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using Litestream.Ltx;
 using Litestream.Storage;
@@ -30,6 +31,7 @@ internal sealed class LtxDatabaseBuilder
     private readonly long _total;
     private readonly PageBitmap _claimed = new();
     private LtxHeader _newest;
+    private Exception? _failure;
     private long _done;
 
     internal LtxDatabaseBuilder(
@@ -52,26 +54,16 @@ internal sealed class LtxDatabaseBuilder
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Channel<FilePart> parts = Channel.CreateBounded<FilePart>(new BoundedChannelOptions(_parallelism) { SingleWriter = true });
-        Task[] tasks =
-        [
-            Task.Run(() => FeedAsync(parts.Writer, stop.Token), CancellationToken.None),
-            .. Enumerable.Range(0, _parallelism).Select(_ => Task.Run(() => WorkAsync(parts.Reader, stop.Token), CancellationToken.None)),
-        ];
-        Exception? first = null;
-        await foreach (Task task in Task.WhenEach(tasks).WithCancellation(CancellationToken.None))
-        {
-            if (!task.IsCompletedSuccessfully && first is null)
-            {
-                first = task.IsCanceled ? new OperationCanceledException(cancellationToken) : task.Exception!.InnerException;
-                await stop.CancelAsync();
-            }
-        }
-
+        await Task.WhenAll(
+            [
+                RunAsync(() => FeedAsync(parts.Writer, stop), stop),
+                .. Enumerable.Range(0, _parallelism).Select(_ => RunAsync(() => WorkAsync(parts.Reader, stop.Token), stop)),
+            ]);
         DisposeRest(parts.Reader);
-        if (first is not null)
+        if (_failure is not null)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
+            ExceptionDispatchInfo.Throw(_failure);
         }
 
         RequireAllPages();
@@ -80,18 +72,38 @@ internal sealed class LtxDatabaseBuilder
         return size;
     }
 
-    /// <summary>Loads files ahead, newest first, and hands their parts to the workers.</summary>
-    private async Task FeedAsync(ChannelWriter<FilePart> writer, CancellationToken cancellationToken)
+    /// <summary>Runs one of the parallel loops; the first failure of any stops all and is the one that is reported.</summary>
+    private Task RunAsync(Func<Task> loop, CancellationTokenSource stop) => Task.Run(async () =>
     {
-        var ahead = new Queue<Task<PlannedFile>>();
-        int next = _plan.Count - 1;
         try
         {
-            while (next >= 0 || ahead.Count > 0)
+            await loop();
+        }
+        catch (Exception failure)
+        {
+            await FailAsync(failure, stop);
+        }
+    });
+
+    private async Task FailAsync(Exception failure, CancellationTokenSource stop)
+    {
+        if (Interlocked.CompareExchange(ref _failure, failure, null) is null)
+        {
+            await stop.CancelAsync();
+        }
+    }
+
+    /// <summary>Loads files ahead, newest first, and hands their parts to the workers.</summary>
+    private async Task FeedAsync(ChannelWriter<FilePart> writer, CancellationTokenSource stop)
+    {
+        var ahead = new Queue<Task<PlannedFile>>();
+        try
+        {
+            for (int next = _plan.Count - 1; next >= 0 || ahead.Count > 0;)
             {
                 while (next >= 0 && ahead.Count < _parallelism)
                 {
-                    ahead.Enqueue(LoadAsync(_plan[next--], cancellationToken));
+                    ahead.Enqueue(LoadAsync(_plan[next--], stop.Token));
                 }
 
                 PlannedFile file = await ahead.Dequeue();
@@ -104,30 +116,30 @@ internal sealed class LtxDatabaseBuilder
 
                 foreach (FilePart part in parts)
                 {
-                    await writer.WriteAsync(part, cancellationToken);
+                    await writer.WriteAsync(part, stop.Token);
                 }
             }
+        }
+        catch (Exception failure)
+        {
+            // Stops the loads ahead, too; else they would go through all their retries first.
+            await FailAsync(failure, stop);
         }
         finally
         {
             writer.Complete();
-            foreach (Task<PlannedFile> task in ahead)
+            await DisposeAheadAsync(ahead);
+        }
+    }
+
+    private static async Task DisposeAheadAsync(Queue<Task<PlannedFile>> ahead)
+    {
+        foreach (Task<PlannedFile> task in ahead)
+        {
+            await ((Task)task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (task.IsCompletedSuccessfully)
             {
-                await task.ContinueWith(
-                    static loaded =>
-                    {
-                        if (loaded.IsCompletedSuccessfully)
-                        {
-                            loaded.Result.Dispose();
-                        }
-                        else
-                        {
-                            _ = loaded.Exception; // Seen: the first failure is reported already.
-                        }
-                    },
-                    CancellationToken.None,
-                    TaskContinuationOptions.ExecuteSynchronously,
-                    TaskScheduler.Default);
+                task.Result.Dispose();
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Litestream.Diagnostics;
 using Litestream.Ltx;
 using Litestream.Restore.Generations;
@@ -142,7 +143,7 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
         }
         catch (Exception none) when (none is RestoreUnavailableException or RestoreGapException)
         {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(damage);
+            ExceptionDispatchInfo.Throw(damage);
             throw;
         }
     }
