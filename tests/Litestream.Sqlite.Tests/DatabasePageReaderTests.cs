@@ -49,6 +49,33 @@ public sealed class DatabasePageReaderTests : IDisposable
         Assert.NotEqual(expected, Copy(reader));
     }
 
+    // Beyond 1 GiB lies the lock page, which SQLite refuses to read as an ordinary one.
+    [Theory]
+    [InlineData(4096, 262145)]
+    [InlineData(65536, 16385)]
+    public void Trap_C7_Goes_past_the_lock_page(int pageSize, uint lockPage)
+    {
+        using (SqliteConnection small = Filled(pageSize))
+        {
+            Assert.True(small.Checkpoint(CheckpointMode.Truncate).IsComplete);
+        }
+
+        GrowSparsely(pageSize, lockPage + 1);
+        using SqliteConnection connection = SqliteConnection.Open(Database, new SqliteOpenOptions());
+        connection.BeginRead();
+        using DatabasePageReader pages = connection.OpenPages();
+        while (pages.MoveNext())
+        {
+            if (pages.PageNumber >= lockPage)
+            {
+                Assert.Equal(pageSize, pages.Page.Length);
+                Assert.Equal(-1, pages.Page.IndexOfAnyExcept((byte)0));
+            }
+        }
+
+        Assert.Equal(lockPage + 1, pages.PageNumber);
+    }
+
     [Fact]
     public void Needs_a_transaction_and_ends_with_it()
     {
@@ -104,6 +131,16 @@ public sealed class DatabasePageReaderTests : IDisposable
         Assert.Equal(connection.PageCount * (long)connection.PageSize, copy.Length);
         connection.EndRead();
         return copy.ToArray();
+    }
+
+    private void GrowSparsely(int pageSize, uint pageCount)
+    {
+        using FileStream file = File.OpenWrite(Database);
+        byte[] count = new byte[4];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(count, pageCount);
+        file.Position = 28;
+        file.Write(count);
+        file.SetLength(pageCount * (long)pageSize);
     }
 
     private SqliteConnection Filled(int pageSize)
