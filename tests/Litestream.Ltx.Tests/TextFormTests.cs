@@ -22,7 +22,7 @@ public sealed class TextFormTests
     }
 
     [Theory]
-    [InlineData("0000000000000001", 1)]
+    [InlineData("0000000000000001", 1ul)]
     [InlineData("ffffffffffffffff", ulong.MaxValue)]
     [InlineData("FFFFFFFFFFFFFFFF", ulong.MaxValue)]
     [InlineData("1", null)]
