@@ -1,6 +1,7 @@
 using Litestream.Capture;
 using Litestream.Diagnostics;
 using Litestream.Ltx;
+using Litestream.Sqlite;
 using Litestream.State;
 using Litestream.Storage;
 using Microsoft.Extensions.Logging;
@@ -15,6 +16,9 @@ public sealed partial class ReplicatedDatabase
     private static readonly TimeSpan NoWait = TimeSpan.Zero;
 
     private const int FinalCheckpointAttempts = 3;
+
+    /// <summary>SQLITE_NOTADB: waiting does not make a database of another file.</summary>
+    private const int NotADatabase = 26;
 
     private volatile string? uploadError;
     private volatile string? conflict;
@@ -222,7 +226,7 @@ public sealed partial class ReplicatedDatabase
             {
                 throw Interrupted(attempts, began);
             }
-            catch (Exception e) when (e is not (ReplicaConflictException or SecondWriterException))
+            catch (Exception e) when (e is not (ReplicaConflictException or SecondWriterException or SqliteException { ResultCode: NotADatabase }))
             {
                 TimeSpan elapsed = services.Time.GetElapsedTime(began);
                 TimeSpan remaining = Options.ShutdownSyncTimeout - elapsed;

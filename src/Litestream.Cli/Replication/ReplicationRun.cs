@@ -150,10 +150,7 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
                 await SyncOnceAsync(database, stop).ConfigureAwait(false);
             }
 
-            if (store.Databases.Count > 0)
-            {
-                logger.Write(LogLevel.Information, "one-shot replication complete");
-            }
+            logger.Write(LogLevel.Information, "one-shot replication complete");
         }
         finally
         {
@@ -168,9 +165,9 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
         try
         {
             Txid synced = await database.SyncAsync(stop).ConfigureAwait(false);
-            if (synced.IsNone && host.Files.Stat(path) is null)
+            if (synced.IsNone)
             {
-                throw new CliException($"sync replica for {path}: no position, waiting for data");
+                RequireDatabase(path);
             }
 
             if (request.ForceSnapshot)
@@ -187,6 +184,18 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
         if (request.EnforceRetention)
         {
             logger.Write(LogLevel.Warning, "not yet supported in this version: -enforce-retention, nothing is deleted", ("path", path));
+        }
+    }
+
+    /// <summary>Nothing was captured: fine for an empty file, an error where there is no file at all.</summary>
+    private void RequireDatabase(string path)
+    {
+        switch (host.Files.Stat(path)?.Kind)
+        {
+            case null:
+                throw new CliException($"sync replica for {path}: no position, waiting for data");
+            case not FileKind.Regular:
+                throw new CliException($"sync database {path}: not a file");
         }
     }
 

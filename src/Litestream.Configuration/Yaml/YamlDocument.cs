@@ -27,13 +27,19 @@ internal sealed class YamlDocument
             throw new ConfigurationException("yaml: control characters are not allowed");
         }
 
+        Parser parser = new(new StringReader(text));
         try
         {
-            return new YamlDocument(new Parser(new StringReader(text))).ReadRoot();
+            return new YamlDocument(parser).ReadRoot();
         }
         catch (YamlException e)
         {
             throw new ConfigurationException(Invariant($"yaml: line {Math.Max(1, e.Start.Line)}: {Reason(e.Message)}"), e);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or NullReferenceException)
+        {
+            // The parser stumbles over some malformed texts instead of refusing them.
+            throw new ConfigurationException(Invariant($"yaml: line {parser.Current?.End.Line ?? 1}: malformed text behind this line"), e);
         }
     }
 

@@ -75,7 +75,7 @@ internal sealed class RestoreOutput(IFileSystem files, RestoreOptions options, I
 
         foreach (string side in sides)
         {
-            logger.Write(LogLevel.Information, "removing side file of the replaced database", ("path", side));
+            logger.Write(LogLevel.Debug, "removing side file of the replaced database", ("path", side));
             files.Delete(side);
         }
 

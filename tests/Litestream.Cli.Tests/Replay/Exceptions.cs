@@ -1,0 +1,75 @@
+namespace Litestream.Cli.Tests.Replay;
+
+/// <summary>
+/// Records that are not replayed, or not word by word, each with the reason. Records with <c>defect</c> are not listed: a test named
+/// after the entry requires the better behaviour instead.
+/// </summary>
+internal static class Exceptions
+{
+    private const string S3 = "the S3 backend comes with a later issue";
+    private const string B28 = "an address in place of the bucket is refused (trap B28)";
+    private const string D11 = "snapshot settings are per database (decision D11)";
+    private const string FullCopy = "a WAL without header cannot prove that nothing was missed: a full copy is taken, with a WARN";
+    private const string Later = "compaction, retention, validation and metrics come with a later issue";
+    private const string Socket = "the control socket comes with a later issue";
+    private const string Watch = "watching directories comes with a later issue";
+    private const string Follow = "restore -f comes with a later issue";
+
+    /// <summary>Records of features that this version does not have, and of behaviour that a decision changes.</summary>
+    public static string? SkipReason(RecordedRun run)
+    {
+        if (run.ExitCode is null && run.KilledBySignal is null)
+        {
+            return "the recording has no end";
+        }
+
+        if (run.Args.Contains("-f"))
+        {
+            return run.ExitCode == 0 || run.Act.Length > 0 ? Follow : null;
+        }
+
+        return Skipped.GetValueOrDefault((run.Family, run.Name));
+    }
+
+    /// <summary>Records whose error is another library's wording: stream and exit code count, the text only up to <c>Error: </c>.</summary>
+    public static bool IsOtherWording(RecordedRun run) => OtherWording.Contains((run.Family, run.Name));
+
+    private static readonly Dictionary<(string Family, string Name), string> Skipped = new()
+    {
+        [("config", "url s3://127.0.0.1:9000/b/p")] = B28,
+        [("config", "db snapshot zero")] = D11,
+        [("config", "db snapshot conflict")] = D11,
+        [("config", "db snapshot retention conflict")] = D11,
+        [("config", "db snapshot conflict but global")] = D11,
+        [("version", "version -verbose")] = "our own components are listed",
+        [("replicate", "once enforce-retention")] = Later,
+        [("replicate", "once both")] = Later,
+        [("replicate", "once again without change")] = FullCopy,
+        [("replicate", "restore-if-db-not-exists argument mode")] = FullCopy,
+        [("replicate", "restore-if-db-not-exists, local state kept")] = FullCopy,
+        [("replicate", "once empty database file")] = "an empty file has nothing to copy; it is replicated once it has content",
+        [("replicate", "once first of two missing")] = "closing syncs every database once (trap B45), also those behind the failed one",
+        [("replicate", "once replica path is a file")] = "found when the replica is initialised, before any database is opened (decision D10)",
+        [("replicate", "once, S3 endpoint refuses connections")] = S3,
+    };
+
+    private static readonly HashSet<(string Family, string Name)> OtherWording =
+    [
+        ("config", "malformed yaml indent"),
+        ("config", "malformed yaml tab"),
+        ("config", "malformed yaml bracket"),
+        ("config", "top level is a list"),
+        ("config", "top level is text"),
+        ("config", "dbs is a map"),
+        ("config", "dbs item is text"),
+        ("config", "url http://x/y"),
+        ("config", "part-size -5MB"),
+        ("environment", "expand in comment"),
+        ("reset", "reset bad config"),
+        ("restore", "corrupt ltx"),
+        ("restore", "sqlite:// db path"),
+        ("replicate", "json logging error"),
+        ("replicate", "once not a database"),
+        ("replicate", "database directory not writable path is a directory"),
+    ];
+}
