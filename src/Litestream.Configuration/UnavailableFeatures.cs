@@ -32,6 +32,11 @@ internal static class UnavailableFeatures
             }
         }
 
+        if (configuration.Logging.Source)
+        {
+            found.Add(Warning(configuration.WrittenKeys["logging"], "logging.source", "source lines in log records"));
+        }
+
         if (configuration.Socket.Enabled)
         {
             found.Add(Warning(configuration.Socket.Line, "socket", "the control socket"));

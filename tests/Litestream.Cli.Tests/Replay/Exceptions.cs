@@ -9,6 +9,9 @@ internal static class Exceptions
     private const string S3 = "the S3 backend comes with a later issue";
     private const string B28 = "an address in place of the bucket is refused (trap B28)";
     private const string D11 = "snapshot settings are per database (decision D11)";
+    private const string B5 = "a file that is no database is an error of the final sync, too (trap B5)";
+    private const string ExecStart = "the databases are closed with a final sync although the child did not start";
+    private const string ExecParse = "a command that cannot be parsed is refused before anything is started";
     private const string FullCopy = "a WAL without header cannot prove that nothing was missed: a full copy is taken, with a WARN";
     private const string Later = "compaction, retention, validation and metrics come with a later issue";
     private const string Socket = "the control socket comes with a later issue";
@@ -42,6 +45,38 @@ internal static class Exceptions
         [("config", "db snapshot retention conflict")] = D11,
         [("config", "db snapshot conflict but global")] = D11,
         [("version", "version -verbose")] = "our own components are listed",
+        [("process", "SIGQUIT")] = "a stack dump is not to be copied; the runtime's default applies",
+        [("process", "not a database 3 s")] = B5,
+        [("process", "exec true")] = "every database is synced before it is closed (trap B45), so there are more files",
+        [("process", "exec not found")] = ExecStart,
+        [("process", "exec not on PATH")] = ExecStart,
+        [("process", "exec not executable")] = ExecStart,
+        [("process", "exec env assignment")] = ExecStart,
+        [("process", "exec unbalanced")] = ExecParse,
+        [("process", "exec parenthesis")] = ExecParse,
+        [("process", "exec flag beats config")] = "the exit code of the child is passed on (trap B7)",
+        [("process", "exec env has AWS copy")] = "no secret is copied into the environment of children (decision D37)",
+        [("process", "silent S3 server, restore, SIGINT")] = S3,
+        [("replicate", "db snapshot promoted")] = Later,
+        [("replicate", "db snapshot, global wins")] = Later,
+        [("replicate", "global endpoint inherited")] = S3,
+        [("replicate", "validation finds a gap")] = Later,
+        [("replicate", "not a database run")] = B5,
+        [("replicate", "once not a database")] = B5,
+        [("replicate", "addr in use")] = Later,
+        [("replicate", "addr empty host")] = Later,
+        [("replicate", "addr bad")] = Later,
+        [("replicate", "mcp-addr bad")] = "the MCP server comes with a later issue",
+        [("replicate", "socket")] = Socket,
+        [("replicate", "socket path is a file")] = Socket,
+        [("replicate", "socket dir missing")] = Socket,
+        [("replicate", "socket too long")] = Socket,
+        [("replicate", "retention disabled")] = Later,
+        [("replicate", "log text source")] = "a native executable does not know source lines; logging.source is reported",
+        [("replicate", "log json source stderr")] = "a native executable does not know source lines; logging.source is reported",
+        [("replicate", "restore-if-db-not-exists, restores")] = FullCopy,
+        [("replicate", "restore-if-db-not-exists key")] = FullCopy,
+        [("replicate", "legacy config")] = "its addr is reported (metrics come later), its retired keys are, too (trap B1)",
         [("replicate", "once enforce-retention")] = Later,
         [("replicate", "once both")] = Later,
         [("replicate", "once again without change")] = FullCopy,
@@ -67,9 +102,9 @@ internal static class Exceptions
         ("environment", "expand in comment"),
         ("reset", "reset bad config"),
         ("restore", "corrupt ltx"),
+        ("replicate", "restore-if-db-not-exists, corrupt"),
         ("restore", "sqlite:// db path"),
         ("replicate", "json logging error"),
-        ("replicate", "once not a database"),
         ("replicate", "database directory not writable path is a directory"),
     ];
 }

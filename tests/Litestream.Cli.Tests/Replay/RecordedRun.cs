@@ -39,7 +39,7 @@ internal sealed class RecordedRun
     /// <summary>All records of a family.</summary>
     public static IEnumerable<RecordedRun> Load(string family)
     {
-        foreach (JsonElement record in JsonDocument.Parse(File.ReadAllText(FixturePath(family))).RootElement.EnumerateArray())
+        foreach (JsonElement record in Document(family).EnumerateArray())
         {
             yield return new RecordedRun
             {
@@ -60,6 +60,9 @@ internal sealed class RecordedRun
             };
         }
     }
+
+    /// <summary>A fixture file as it is.</summary>
+    public static JsonElement Document(string family) => JsonDocument.Parse(File.ReadAllText(FixturePath(family))).RootElement;
 
     private static string FixturePath(string family)
     {
