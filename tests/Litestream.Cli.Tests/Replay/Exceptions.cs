@@ -57,6 +57,9 @@ internal static class Exceptions
         [("process", "exec flag beats config")] = "the exit code of the child is passed on (trap B7)",
         [("process", "exec env has AWS copy")] = "no secret is copied into the environment of children (decision D37)",
         [("process", "silent S3 server, restore, SIGINT")] = S3,
+        [("directory", "watch: create, nested create, remove, recreate, directory removed")] = Watch,
+        [("directory", "watch: empty at start, then appears")] = Watch,
+        [("replicate", "database directory not writable path is a directory")] = "nothing was opened, so nothing fails to close",
         [("replicate", "db snapshot promoted")] = Later,
         [("replicate", "db snapshot, global wins")] = Later,
         [("replicate", "global endpoint inherited")] = S3,
@@ -105,6 +108,5 @@ internal static class Exceptions
         ("replicate", "restore-if-db-not-exists, corrupt"),
         ("restore", "sqlite:// db path"),
         ("replicate", "json logging error"),
-        ("replicate", "database directory not writable path is a directory"),
     ];
 }

@@ -8,6 +8,8 @@ namespace Litestream.Cli.Tests.Replay;
 /// </summary>
 public abstract class ReplayTests(string family)
 {
+    private const double LongestPause = 0.3;
+
     /// <summary>Names of a family's records that are replayed.</summary>
     public static TheoryData<string> Names(string family, bool processes)
     {
@@ -67,9 +69,12 @@ public abstract class ReplayTests(string family)
         }
 
         using CliProcess process = sandbox.Start(run.Args);
+
+        // The recordings let upstream's one-second ticks pass; nothing here waits for a tick once the program has started.
+        bool waitsForStart = run.Act.Any(step => step.GetProperty("do").GetString() == "waitFor");
         foreach (JsonElement step in run.Act)
         {
-            await sandbox.DoAsync(step, process);
+            await sandbox.DoAsync(step, process, waitsForStart ? LongestPause : double.MaxValue);
         }
 
         return await process.WaitAsync();

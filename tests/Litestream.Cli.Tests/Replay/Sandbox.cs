@@ -7,8 +7,6 @@ namespace Litestream.Cli.Tests.Replay;
 /// <summary>A fresh directory in which a command line runs, with the steps that prepare it (fixtures/cli/README).</summary>
 internal sealed class Sandbox : IDisposable
 {
-    private const double LongestPause = 0.3;
-
     private readonly List<SqliteShell> shells = [];
     private readonly Dictionary<string, string> environment;
 
@@ -61,7 +59,7 @@ internal sealed class Sandbox : IDisposable
     public CliProcess Start(params string[] args) => new(Root, environment, [.. args.Select(Fill)]);
 
     /// <summary>Carries out a step of a record.</summary>
-    public async Task DoAsync(JsonElement step, CliProcess? process = null)
+    public async Task DoAsync(JsonElement step, CliProcess? process = null, double longestPause = double.MaxValue)
     {
         string path = step.TryGetProperty("path", out JsonElement p) ? Fill(p.GetString()!) : "";
         int rows = step.TryGetProperty("rows", out JsonElement r) ? r.GetInt32() : 3;
@@ -97,8 +95,7 @@ internal sealed class Sandbox : IDisposable
                 await process!.WaitForAsync(Fill(step.GetProperty("text").GetString()!));
                 break;
             case "sleep":
-                // The recordings let upstream's one-second ticks pass; nothing here waits for a tick.
-                await Task.Delay(TimeSpan.FromSeconds(Math.Min(LongestPause, step.GetProperty("seconds").GetDouble())));
+                await Task.Delay(TimeSpan.FromSeconds(Math.Min(longestPause, step.GetProperty("seconds").GetDouble())));
                 break;
             case "signal":
                 process!.Send(step.GetProperty("name").GetString()!);
