@@ -60,7 +60,7 @@ run_suite() {
     return
   fi
   rm -f "$report"
-  timeout --kill-after=10 "$left" "tests/$name/bin/Release/net10.0/$name" -noLogo -noColor -xml "$report" \
+  timeout --kill-after=10 "$left" "tests/$name/bin/Release/net10.0/$name" -noLogo -noColor -result-xml "$report" \
     >"$results/$name.log" 2>&1 </dev/null
   code=$?
   minutes+=("$(printf '%-32s %s' "$name" "$(elapsed "$begin")")")
@@ -80,7 +80,8 @@ run_suite() {
   [ "$s" -gt 0 ] && print_skips "$report"
   if [ $((f + e)) -gt 0 ]; then
     failures+=("$name: $((f + e)) failed, exit code $code")
-    grep -v '^ *$' "$results/$name.log" | tail -200
+    grep -F '[FAIL]' "$results/$name.log"
+    grep -v '^ *$' "$results/$name.log" | tail -100
   fi
 }
 

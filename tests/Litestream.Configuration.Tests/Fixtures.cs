@@ -5,7 +5,12 @@ namespace Litestream.Configuration.Tests;
 /// <summary>Recorded runs of the released program, found by walking up from the test binary.</summary>
 internal static class Fixtures
 {
-    public static IEnumerable<JsonElement> Records(string family)
+    public static bool Exist => File.Exists(PathOf("targets"));
+
+    public static IEnumerable<JsonElement> Records(string family) =>
+        JsonDocument.Parse(File.ReadAllText(PathOf(family))).RootElement.EnumerateArray();
+
+    private static string PathOf(string family)
     {
         DirectoryInfo? directory = new(AppContext.BaseDirectory);
         while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "Litestream.slnx")))
@@ -13,7 +18,6 @@ internal static class Fixtures
             directory = directory.Parent;
         }
 
-        string path = Path.Combine(directory!.Parent!.FullName, "shared", "fixtures", "cli", family + ".json");
-        return JsonDocument.Parse(File.ReadAllText(path)).RootElement.EnumerateArray();
+        return Path.Combine(directory!.Parent!.FullName, "shared", "fixtures", "cli", family + ".json");
     }
 }

@@ -8,6 +8,12 @@ public sealed class ReplicaTargetTests
     public static TheoryData<string, string> Recorded()
     {
         TheoryData<string, string> data = [];
+        if (!Fixtures.Exist)
+        {
+            data.Add("all", "{}");
+            return data;
+        }
+
         foreach (JsonElement record in Fixtures.Records("targets"))
         {
             if (record.TryGetProperty("resolved", out JsonElement resolved) && !record.TryGetProperty("defect", out _))
@@ -24,6 +30,7 @@ public sealed class ReplicaTargetTests
     [MemberData(nameof(Recorded))]
     public void Recorded_targets_resolve_to_the_same_place(string replica, string resolved)
     {
+        Assert.SkipUnless(Fixtures.Exist, "there are no recordings of the released program beside this checkout (../shared/fixtures)");
         using TestHost host = new();
         ReplicaTarget target = host.Resolve(replica.Replace("{dir}", host.Root, StringComparison.Ordinal)).Target;
         Dictionary<string, string> actual = target switch

@@ -7,9 +7,9 @@ namespace Litestream.Ltx.Tests;
 /// <summary>Every file of the fixtures, as their manifest says.</summary>
 public sealed class FixtureTests
 {
-    public static TheoryData<string> Accepted => Names("accept");
+    public static TheoryData<string> Accepted => Fixtures.Names("accept");
 
-    public static TheoryData<string> Rejected => Names("reject");
+    public static TheoryData<string> Rejected => Fixtures.Names("reject");
 
     [Theory]
     [MemberData(nameof(Accepted))]
@@ -111,9 +111,6 @@ public sealed class FixtureTests
         LtxErrorKind.TrailingData => "trailing-bytes",
         _ => kind.ToString(),
     };
-
-    private static TheoryData<string> Names(string must) =>
-        new(Fixtures.Files.Where(f => f.GetProperty("must").GetString() == must).Select(f => f.GetProperty("file").GetString()!));
 
     private static JsonElement Entry(string file) => Fixtures.Files.Single(f => f.GetProperty("file").GetString() == file);
 

@@ -5,11 +5,28 @@ namespace Litestream.Ltx.Tests;
 /// <summary>The LTX fixture files and their manifest.</summary>
 internal static class Fixtures
 {
-    internal static string Directory { get; } = Find();
+    private static readonly string Location = Find();
 
-    internal static JsonElement Manifest { get; } = LoadManifest();
+    private static readonly Lazy<JsonElement> LoadedManifest = new(LoadManifest);
+
+    /// <summary>Where the files are missing, the test that asks for them is skipped with that reason.</summary>
+    internal static string Directory
+    {
+        get
+        {
+            Assert.SkipUnless(System.IO.Directory.Exists(Location), "there are no LTX fixtures beside this checkout (../shared/fixtures)");
+            return Location;
+        }
+    }
+
+    internal static JsonElement Manifest => LoadedManifest.Value;
 
     internal static IEnumerable<JsonElement> Files => Manifest.GetProperty("files").EnumerateArray();
+
+    /// <summary>The files that must be accepted or rejected; one name that is no file where the fixtures are missing.</summary>
+    internal static TheoryData<string> Names(string must) => System.IO.Directory.Exists(Location)
+        ? [.. Files.Where(file => file.GetProperty("must").GetString() == must).Select(file => file.GetProperty("file").GetString()!)]
+        : ["all"];
 
     internal static byte[] Read(string file) => File.ReadAllBytes(Path.Combine(Directory, file));
 

@@ -1,11 +1,8 @@
-using System.Text.Json;
-
 namespace Litestream.Ltx.Tests;
 
 public sealed class PageIndexTests
 {
-    public static TheoryData<string> Accepted =>
-        new(Fixtures.Files.Where(f => f.GetProperty("must").GetString() == "accept").Select(f => f.GetProperty("file").GetString()!));
+    public static TheoryData<string> Accepted => Fixtures.Names("accept");
 
     [Theory]
     [MemberData(nameof(Accepted))]

@@ -6,8 +6,15 @@ namespace Litestream.TestKit;
 /// <summary>Golden replicas and recordings made by released programs; they lie beside the checkout and are never changed.</summary>
 public static class Fixtures
 {
-    /// <summary>Absolute path of the folder with all fixtures.</summary>
-    public static string Root { get; } = Find();
+    private static readonly string Location = Find();
+
+    /// <summary>False in a checkout that has no <c>../shared/fixtures</c> beside it.</summary>
+    public static bool Exist => Directory.Exists(Location);
+
+    /// <summary>Absolute path of the folder with all fixtures. Where it is missing, the test that asks is skipped with that reason.</summary>
+    public static string Root => Exist
+        ? Location
+        : throw new InvalidOperationException("$XunitDynamicSkip$there are no fixtures of released programs beside this checkout (../shared/fixtures)");
 
     /// <summary>Absolute path of a fixture.</summary>
     public static string PathOf(string name) => Path.Combine(Root, name);

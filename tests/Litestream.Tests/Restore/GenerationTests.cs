@@ -11,7 +11,7 @@ namespace Litestream.Tests.Restore;
 /// <summary>The V traps: backups that v0.3 left in a directory.</summary>
 public sealed class GenerationTests
 {
-    private static readonly IReadOnlyList<IReadOnlyDictionary<string, string>> Rows = Fixtures.ReadTable("v0.3/expected.tsv");
+    private static IReadOnlyList<IReadOnlyDictionary<string, string>> Rows => Fixtures.ReadTable("v0.3/expected.tsv");
 
     private const string Latest = "7d2a8ff3501f5bc26fe31c72d7aace05ca722b4c9a462e9441c1b93190e8196e";
 

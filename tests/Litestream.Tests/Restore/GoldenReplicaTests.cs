@@ -13,10 +13,12 @@ public sealed class GoldenReplicaTests
     // The merged file of TXID 3 is damaged there; the released program fails although the level below is intact.
     private const string DamagedCase = "two-writers";
 
-    private static readonly ILookup<string, IReadOnlyDictionary<string, string>> Rows =
-        Fixtures.ReadTable("v0.5/expected.tsv").ToLookup(row => $"{row["case"]}/{row["replica"]}");
+    private static readonly Lazy<ILookup<string, IReadOnlyDictionary<string, string>>> Table =
+        new(() => Fixtures.ReadTable("v0.5/expected.tsv").ToLookup(row => $"{row["case"]}/{row["replica"]}"));
 
-    public static TheoryData<string> Replicas => [.. Rows.Select(group => group.Key)];
+    private static ILookup<string, IReadOnlyDictionary<string, string>> Rows => Table.Value;
+
+    public static TheoryData<string> Replicas => Fixtures.Exist ? [.. Rows.Select(group => group.Key)] : ["all"];
 
     [Fact]
     public void All_requests_are_there() => Assert.Equal(1837, Rows.Sum(group => group.Count()));
