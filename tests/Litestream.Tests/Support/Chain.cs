@@ -36,6 +36,22 @@ internal static class Chain
         return states;
     }
 
+    /// <summary>The image in one file that holds every page.</summary>
+    public static byte[] StateOf(string path)
+    {
+        using var stream = File.OpenRead(path);
+        using var reader = new LtxReader(stream, path);
+        LtxHeader header = reader.ReadHeader();
+        byte[] image = new byte[(long)header.Commit * header.PageSize];
+        while (reader.ReadPage())
+        {
+            reader.Page.CopyTo(image.AsSpan((int)((reader.PageNumber - 1) * (long)header.PageSize)));
+        }
+
+        reader.Finish();
+        return image;
+    }
+
     /// <summary>Headers of all files, ascending.</summary>
     public static List<LtxHeader> Headers(string levelZero) =>
         [.. Directory.GetFiles(levelZero, "*.ltx").Order(StringComparer.Ordinal).Select(path => LtxHeader.Parse(File.ReadAllBytes(path).AsSpan(0, 100)))];

@@ -13,10 +13,15 @@ internal sealed class SqliteShell : IDisposable
     private readonly string databasePath;
     private int batch;
 
-    public SqliteShell(string databasePath, bool walMode = true, int? pageSize = null)
+    /// <param name="databasePath">Database file.</param>
+    /// <param name="walMode">False to leave the journal mode as it is.</param>
+    /// <param name="pageSize">Page size of a new database.</param>
+    /// <param name="under">A command to run it under, such as a tracer.</param>
+    public SqliteShell(string databasePath, bool walMode = true, int? pageSize = null, params string[] under)
     {
         this.databasePath = databasePath;
-        process = Process.Start(new ProcessStartInfo("sqlite3", ["-batch", databasePath])
+        string[] command = [.. under, "sqlite3", "-batch", databasePath];
+        process = Process.Start(new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -26,8 +26,8 @@ internal sealed class TestDatabase : IDisposable
     /// <summary>Opens a store without loops: passes run when the test asks.</summary>
     public async Task<ManualStore> OpenAsync(IReplicaClient? client = null, IFileSystem? fileSystem = null, bool monitor = false)
     {
-        var files = LocalFileSystem.Instance;
-        var store = new ReplicationStore(new EngineServices(fileSystem ?? files, Time, Logs));
+        IFileSystem files = fileSystem ?? LocalFileSystem.Instance;
+        var store = new ReplicationStore(new EngineServices(files, Time, Logs));
         ReplicatedDatabase database = store.Add(
             Configure(new DatabaseOptions { Path = Path }), client ?? new FileReplicaClient(files, Replica));
         await store.OpenAsync(monitor, CancellationToken.None);

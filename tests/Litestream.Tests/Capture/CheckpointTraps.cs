@@ -1,0 +1,218 @@
+using System.Diagnostics;
+using Litestream.Ltx;
+using Litestream.Storage;
+using Litestream.TestKit.Files;
+using Litestream.Tests.Support;
+
+namespace Litestream.Tests.Capture;
+
+/// <summary>The WAL stays small, nobody waits for us, and no frame is lost on the way (replication §8.7, §19).</summary>
+public sealed class CheckpointTraps
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+
+    private static UnsyncedFileSystem Unsynced => new(LocalFileSystem.Instance);
+
+    [Fact]
+    public async Task Trap_A5_TheWalReturnsToASmallSizeAndAReaderBlocksNoWriter()
+    {
+        using var test = new TestDatabase { Configure = o => o with { MinCheckpointPageCount = 100 } };
+        using var app = new SqliteShell(test.Path);
+        app.Run("PRAGMA wal_autocheckpoint=0; CREATE TABLE t(v);");
+        await using ManualStore store = await test.OpenAsync(fileSystem: Unsynced);
+        for (int i = 0; i < 25; i++)
+        {
+            app.Run("INSERT INTO t SELECT randomblob(3000) FROM generate_series(1, 60);");
+            await store.SyncAsync();
+        }
+
+        Assert.InRange(new FileInfo(test.Path + "-wal").Length, 1, 1_500_000);
+        using var reader = new SqliteShell(test.Path);
+        reader.Run("BEGIN; SELECT count(*) FROM t;");
+        app.Run("PRAGMA busy_timeout=0;");
+        for (int i = 0; i < 10; i++)
+        {
+            app.Run("INSERT INTO t SELECT randomblob(3000) FROM generate_series(1, 60);");
+            await store.SyncAsync();
+        }
+
+        Assert.Empty(app.Errors);
+        Assert.Equal(0, store.Database.GetStatus().WriteLockCount);
+    }
+
+    [Fact]
+    public async Task Trap_C15_BehindALongReaderTheWriteLockIsNeverTaken()
+    {
+        using var test = new TestDatabase { Configure = o => o with { TruncatePageCount = 100 } };
+        using var app = new SqliteShell(test.Path);
+        app.Run("PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=0; CREATE TABLE t(v); INSERT INTO t VALUES (1);");
+        await using ManualStore store = await test.OpenAsync(fileSystem: Unsynced);
+        await store.SyncAsync();
+        using var reader = new SqliteShell(test.Path);
+        reader.Run("BEGIN; SELECT count(*) FROM t;");
+        for (int i = 0; i < 6; i++)
+        {
+            app.Run("INSERT INTO t SELECT randomblob(3000) FROM generate_series(1, 1000);");
+            await store.SyncAsync();
+        }
+
+        DatabaseStatus status = store.Database.GetStatus();
+        Assert.True(status.BackfillBlocked > 0, "a blocked backfill must show");
+        Assert.Equal(0, status.WriteLockCount);
+        Assert.InRange(new FileInfo(test.Path + "-wal").Length, 15_000_000, long.MaxValue);
+        reader.Run("COMMIT;");
+        await store.SyncAsync();
+        app.Run("INSERT INTO t VALUES ('restarts the wal');");
+        ulong txid = await store.SyncAsync();
+        Assert.InRange(new FileInfo(test.Path + "-wal").Length, 1, 1_000_000);
+        CaptureTests.AssertStates(new() { [txid] = app.Image() }, test.RemoteLevelZero);
+        Assert.Empty(app.Errors);
+        Assert.False(test.Logs.Contains("full copy"), "nothing was missed, so nothing had to be copied anew");
+    }
+
+    [Fact]
+    public async Task Trap_A30_TruncatePagesZeroIsTheDefaultAndNegativeIsNever()
+    {
+        // 512-byte pages: the default threshold of 121,359 pages is a file of 65 MB.
+        const string Fill = "INSERT INTO t SELECT randomblob(65000) FROM generate_series(1, 1000);";
+        foreach ((long pages, bool truncated) in new[] { (0L, true), (-1L, false) })
+        {
+            using var test = new TestDatabase { Configure = o => o with { TruncatePageCount = pages } };
+            using var app = new SqliteShell(test.Path, pageSize: 512);
+            app.Run("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=OFF; CREATE TABLE t(v);");
+            await using ManualStore store = await test.OpenAsync(new TestKit.Replicas.MemoryReplicaClient(), Unsynced);
+            await store.SyncAsync();
+            app.Run(Fill);
+            Assert.InRange(new FileInfo(test.Path + "-wal").Length, (121359L * 536) + 32, long.MaxValue);
+            await store.SyncAsync();
+            await store.SyncAsync();
+            Assert.Equal(truncated, new FileInfo(test.Path + "-wal").Length == 0);
+        }
+    }
+
+    [Fact]
+    public async Task Trap_A24_ASnapshotHoldsExactlyItsTransactionWhateverHappensMeanwhile()
+    {
+        using var test = new TestDatabase { Configure = o => o with { MinCheckpointPageCount = 50 } };
+        using var app = new SqliteShell(test.Path);
+        app.Run("PRAGMA busy_timeout=5000; CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t(v) SELECT randomblob(500) FROM generate_series(1, 300);");
+        await using ManualStore store = await test.OpenAsync(fileSystem: Unsynced);
+        await store.SyncAsync();
+        using var checkpointer = new SqliteShell(test.Path);
+        checkpointer.Run("PRAGMA busy_timeout=5000;");
+        bool stop = false;
+        Task writing = Task.Run(() =>
+        {
+            for (int i = 0; !Volatile.Read(ref stop); i++)
+            {
+                app.Run($"UPDATE t SET v = randomblob(500) WHERE id % 37 = {i % 37}; INSERT INTO t(v) VALUES (randomblob(900));");
+            }
+        });
+        Task truncating = Task.Run(() =>
+        {
+            for (int i = 0; !Volatile.Read(ref stop); i++)
+            {
+                checkpointer.Run($"PRAGMA wal_checkpoint({(i % 3 == 0 ? "RESTART" : "TRUNCATE")});");
+            }
+        });
+        for (int i = 0; i < 12; i++)
+        {
+            Assert.NotNull(await store.Database.SnapshotAsync(CancellationToken.None));
+        }
+
+        Volatile.Write(ref stop, true);
+        await Task.WhenAll(writing, truncating);
+        ulong last = await store.SyncAsync();
+        SortedDictionary<ulong, byte[]> increments = Chain.States(test.RemoteLevelZero);
+        string[] snapshots = Directory.GetFiles(Path.Combine(test.Replica, "ltx", "9"));
+        Assert.True(snapshots.Length > 3, "snapshots at several transactions");
+        foreach (string snapshot in snapshots)
+        {
+            Assert.True(LtxFileName.TryParse(Path.GetFileName(snapshot), out Txid min, out Txid max));
+            Assert.Equal(1ul, min.Value);
+            Assert.True(increments[max.Value].AsSpan().SequenceEqual(Chain.StateOf(snapshot)), $"snapshot at {max} is not the state at {max}");
+        }
+
+        CaptureTests.AssertStates(new() { [last] = app.Image() }, test.RemoteLevelZero);
+        Assert.False(test.Logs.Contains("full copy"), "continuity was never broken");
+        Assert.Empty(app.Errors);
+    }
+
+    [Fact]
+    public async Task ASyncEndsAlthoughWritersNeverPause()
+    {
+        using var test = new TestDatabase();
+        using (var app = new SqliteShell(test.Path))
+        {
+            app.Run("CREATE TABLE t(v); INSERT INTO t VALUES (1);");
+        }
+
+        await using ManualStore store = await test.OpenAsync(fileSystem: Unsynced);
+        await store.SyncAsync();
+        using Process writer = Process.Start(new ProcessStartInfo(
+            "sh", ["-c", $"(echo 'PRAGMA synchronous=OFF;'; yes 'INSERT INTO t VALUES (randomblob(60));') | sqlite3 -batch '{test.Path}'"]))!;
+        try
+        {
+            ulong before = 1;
+            for (int i = 0; i < 3; i++)
+            {
+                ulong txid = await store.SyncAsync().WaitAsync(Patience);
+                Assert.True(txid >= before);
+                before = txid;
+            }
+
+            await store.CloseAsync().WaitAsync(Patience);
+        }
+        finally
+        {
+            writer.Kill(entireProcessTree: true);
+            await writer.WaitForExitAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Trap_C16_AnApplicationWithoutPatienceMeetsNoLockWhileWeOpenAndClose()
+    {
+        using var test = new TestDatabase { Configure = o => o with { MinCheckpointPageCount = 1 } };
+        await RunOnceAsync(test.Path, "PRAGMA journal_mode=wal; CREATE TABLE t(v);");
+        bool stop = false;
+        var errors = new List<string>();
+        int runs = 0;
+        Task application = Task.Run(async () =>
+        {
+            while (!Volatile.Read(ref stop))
+            {
+                errors.AddRange(await RunOnceAsync(test.Path, "SELECT count(*) FROM t; INSERT INTO t VALUES (randomblob(2000)); SELECT max(rowid) FROM t;"));
+                Interlocked.Increment(ref runs);
+            }
+        });
+        int opened = 0;
+        while (opened < 12 || Volatile.Read(ref runs) < 40)
+        {
+            await using ManualStore store = await test.OpenAsync(fileSystem: Unsynced);
+            await store.SyncAsync();
+            await store.CloseAsync();
+            opened++;
+        }
+
+        Volatile.Write(ref stop, true);
+        await application;
+
+        // 261 = SQLITE_BUSY_RECOVERY: SQLite itself rebuilds the wal-index, whoever opens first.
+        Assert.DoesNotContain(errors, e => !e.Contains("(261)", StringComparison.Ordinal));
+    }
+
+    private static async Task<List<string>> RunOnceAsync(string path, string sql)
+    {
+        using Process process = Process.Start(new ProcessStartInfo("sqlite3", ["-batch", path, sql])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string errors = await process.StandardError.ReadToEndAsync();
+        await output;
+        await process.WaitForExitAsync();
+        return [.. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries)];
+    }
+}
