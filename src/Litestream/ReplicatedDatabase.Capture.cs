@@ -241,18 +241,13 @@ public sealed partial class ReplicatedDatabase
     }
 
     /// <summary>
-    /// Captures everything committed before the call, checkpoint decision included. Two passes at most: the first one after opening
-    /// reaches only what was there then; and more would never end while writers never pause.
+    /// Captures everything committed before the call, checkpoint decision included. One pass, which ends at a position of its own: going
+    /// on until nothing is left would never end while writers never pause.
     /// </summary>
     private void CatchUp(CancellationToken cancellationToken)
     {
         CaptureSession open = session!;
-        if (RunPass(open, publish: true, cancellationToken).Advanced)
-        {
-            RunDueCheckpoint(open, cancellationToken);
-            RunPass(open, publish: true, cancellationToken);
-        }
-
+        RunPass(open, publish: true, cancellationToken);
         RunDueCheckpoint(open, cancellationToken);
     }
 

@@ -131,17 +131,14 @@ internal sealed partial class CaptureSession : IDisposable
     private PassResult Pass(bool publish, bool mayCopy, CancellationToken cancellationToken)
     {
         EnsureLockGuards();
+        PassResult first = default;
         if (fullCopyReason is null && !firstPassDone)
         {
             // The first lock may sit on slot 0: what lies between the cursor and its position may be overwritten while it is read
             // (trap B15). The check against exactly that position decides.
-            PassResult first = CaptureUpTo(readLock.Position, publish, cancellationToken, out string? broken);
+            first = CaptureUpTo(readLock.Position, publish, cancellationToken, out string? broken);
             fullCopyReason = broken;
-            if (broken is null)
-            {
-                firstPassDone = true;
-                return first;
-            }
+            firstPassDone = true;
         }
 
         SqliteConnection next = readLock.BeginNext(out WalPosition? position);
@@ -173,7 +170,7 @@ internal sealed partial class CaptureSession : IDisposable
                 logger.Write(LogLevel.Debug, "hand-over postponed, another checkpointer is at work");
             }
 
-            return result;
+            return result with { Advanced = result.Advanced || first.Advanced, WalBytes = result.WalBytes + first.WalBytes };
         }
         catch
         {
@@ -361,12 +358,19 @@ internal sealed partial class CaptureSession : IDisposable
             return;
         }
 
-        using (var pages = new SegmentPages(segment, wal!, PageSize))
+        try
         {
+            using var pages = new SegmentPages(segment, wal!, PageSize);
             while (pages.MoveNext())
             {
                 pending.Add(pages.PageNumber, pages.Page);
             }
+        }
+        catch
+        {
+            // Some pages that wait are newer now than what was captured: no file may be made of them.
+            fullCopyReason = "reading the wal was interrupted";
+            throw;
         }
 
         Advance(segment.End);
@@ -428,11 +432,12 @@ internal sealed partial class CaptureSession : IDisposable
         Txid txid = Position.Next;
         logger.Write(
             txid.Value == 1 ? LogLevel.Debug : LogLevel.Warning, "taking a full copy of the database", ("reason", reason), ("txid", txid.ToString()));
+        // Before the copy exists: nothing between its rename and its publication may fail (trap C8).
+        OpenWal();
         newest = writer.WriteFullCopy(txid, connection, end, cancellationToken);
         pending.Clear();
         Position = txid;
         fullCopyReason = null;
-        OpenWal();
         Advance(end);
         filed = captured;
         published.Advance(txid);

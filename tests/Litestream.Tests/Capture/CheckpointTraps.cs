@@ -67,7 +67,7 @@ public sealed class CheckpointTraps
         Assert.InRange(new FileInfo(test.Path + "-wal").Length, 1, 1_000_000);
         CaptureTests.AssertStates(new() { [txid] = app.Image() }, test.RemoteLevelZero);
         Assert.Empty(app.Errors);
-        Assert.False(test.Logs.Contains("full copy"), "nothing was missed, so nothing had to be copied anew");
+        Assert.False(test.Logs.HasWarnings, "nothing was missed, so nothing had to be copied anew");
     }
 
     [Fact]
@@ -115,9 +115,10 @@ public sealed class CheckpointTraps
                 checkpointer.Run($"PRAGMA wal_checkpoint({(i % 3 == 0 ? "RESTART" : "TRUNCATE")});");
             }
         });
-        for (int i = 0; i < 12; i++)
+        var taken = new HashSet<ulong>();
+        for (int i = 0; i < 300 && taken.Count < 8; i++)
         {
-            Assert.NotNull(await store.Database.SnapshotAsync(CancellationToken.None));
+            taken.Add((await store.Database.SnapshotAsync(CancellationToken.None))!.Value.MaxTxid.Value);
         }
 
         Volatile.Write(ref stop, true);
@@ -134,7 +135,7 @@ public sealed class CheckpointTraps
         }
 
         CaptureTests.AssertStates(new() { [last] = app.Image() }, test.RemoteLevelZero);
-        Assert.False(test.Logs.Contains("full copy"), "continuity was never broken");
+        Assert.False(test.Logs.HasWarnings, "continuity was never broken");
         Assert.Empty(app.Errors);
     }
 

@@ -276,36 +276,6 @@ public sealed class LoopTests
     }
 
     [Fact]
-    public async Task Trap_A16_DamageThatOnlyCaptureMeetsIsRecoveredToo()
-    {
-        var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(50));
-        using var test = new TestDatabase { Time = time, Configure = o => o with { AutoRecover = true, SyncInterval = TimeSpan.FromSeconds(1) } };
-        using SqliteShell app = NewApplication(test);
-        var replica = new MemoryReplicaClient();
-        var client = new HangingClient(replica);
-        await using ManualStore store = await test.OpenAsync(client, Unsynced, monitor: true);
-
-        // TXID 1 hangs in its upload; 2 is captured behind it and grows. Damaged, it is opened by capture only.
-        await time.AdvanceUntilAsync(() => client.Writing.IsCompleted, AtOnce, "upload of 1");
-        app.Run("INSERT INTO t VALUES (2);");
-        await time.AdvanceUntilAsync(() => store.Database.GetStatus().Txid.Value == 2, TimeSpan.FromMinutes(2), "2 captured");
-        string second = Path.Combine(test.LocalLevelZero, LtxFileName.Format(new(2), new(2)));
-        byte[] bytes = await File.ReadAllBytesAsync(second);
-        bytes[bytes.Length / 2] ^= 0x40;
-        await File.WriteAllBytesAsync(second, bytes);
-        app.Run("INSERT INTO t VALUES (3);");
-        await time.AdvanceUntilAsync(() => test.Logs.Contains("auto-recovering"), TimeSpan.FromMinutes(2), "recovery");
-        client.LetGo();
-        byte[] image = app.Image();
-        await time.AdvanceUntilAsync(
-            () => replica.Files.Count > 1 && store.Database.GetStatus() is { State: DatabaseState.Replicating } s && s.ReplicaTxid == s.Txid, TimeSpan.FromMinutes(2), "caught up");
-        Txid newest = replica.Files.Max(f => f.MaxTxid);
-        string copy = test.Path + ".ltx";
-        await File.WriteAllBytesAsync(copy, replica.Content(0, newest, newest));
-        Assert.Equal(image, Chain.StateOf(copy));
-    }
-
-    [Fact]
     public async Task LocalFilesAreDeletedOldestFirstOnceUploadedAndOldButNeverTheNewest()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);

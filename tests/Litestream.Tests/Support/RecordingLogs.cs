@@ -14,6 +14,9 @@ internal sealed class RecordingLogs : ILoggerFactory, ILogger
 
     public bool Contains(string text) => Count(text) > 0;
 
+    /// <summary>True if something was said that a user should read: a full copy of a database whose continuity broke, for example.</summary>
+    public bool HasWarnings => records.Any(r => r.Level >= LogLevel.Warning);
+
     public int Count(string text) => records.Count(r => r.Text.Contains(text, StringComparison.Ordinal));
 
     /// <summary>Waits until a text was logged so often.</summary>

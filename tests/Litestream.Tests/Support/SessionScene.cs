@@ -9,7 +9,7 @@ using Litestream.Tests.Capture;
 namespace Litestream.Tests.Support;
 
 /// <summary>
-/// One capture session without loops and uploads, so that a test decides when the newest file is sealed and where a call fails. It
+/// One capture session without loops and uploads, so that a test decides when a file is written and where a call fails. It
 /// knows every state the source ever had: each transaction of the chain must be one of them.
 /// </summary>
 internal sealed class SessionScene : IDisposable
@@ -31,7 +31,7 @@ internal sealed class SessionScene : IDisposable
 
     public SqliteShell App { get; }
 
-    public UploadGate Gate { get; } = new();
+    public PublishedPosition Published { get; } = new();
 
     public CaptureSession? Session { get; private set; }
 
@@ -53,21 +53,22 @@ internal sealed class SessionScene : IDisposable
         directory.Create();
         Txid position = directory.NewestTxid();
         LtxHeader? local = position.IsNone ? null : directory.Verify(position);
-        Gate.Reset(position);
-        Session = CaptureSession.Open(Options, services, directory, Gate, Test.Logs);
+        Published.Reset(position);
+        Session = CaptureSession.Open(Options, services, directory, Published, Test.Logs);
         Session.Start(position, local, null);
         return Session;
     }
 
-    /// <summary>A pass that reaches the last commit: the first one after opening ends at the position of the first lock.</summary>
-    public void Capture()
+    /// <summary>A pass up to the last commit.</summary>
+    /// <param name="publish">True: all of it is in a file then. False: some of it may wait in memory.</param>
+    public void Capture(bool publish)
     {
-        Session!.Pass(CancellationToken.None);
-        Session.Pass(CancellationToken.None);
+        Session!.Pass(publish, CancellationToken.None);
+        if (publish)
+        {
+            seals[Published.Value.Value] = image;
+        }
     }
-
-    /// <summary>What an upload does to the newest file: from here on it must not change, and it holds the last commit.</summary>
-    public void Seal() => seals[Gate.Seal().Value] = image;
 
     public void Close()
     {
@@ -75,7 +76,7 @@ internal sealed class SessionScene : IDisposable
         Session = null;
     }
 
-    /// <summary>Every sealed transaction is what it was, and every transaction is some state that the source had.</summary>
+    /// <summary>Every published transaction is what it was, and every transaction is some state that the source had.</summary>
     public void AssertChain()
     {
         SortedDictionary<ulong, byte[]> states = Chain.States(Test.LocalLevelZero);

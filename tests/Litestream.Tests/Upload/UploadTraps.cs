@@ -50,7 +50,7 @@ public sealed class UploadTraps
     {
         using var test = new TestDatabase
         {
-            Configure = o => o with { ShutdownSyncInterval = TimeSpan.FromMilliseconds(5), ShutdownSyncTimeout = TimeSpan.FromMilliseconds(60) },
+            Configure = o => o with { ShutdownSyncInterval = TimeSpan.FromMilliseconds(20), ShutdownSyncTimeout = TimeSpan.FromMilliseconds(1500) },
         };
         using SqliteShell app = NewApplication(test);
         var client = new FaultyReplicaClient(new MemoryReplicaClient());
@@ -58,7 +58,7 @@ public sealed class UploadTraps
         client.Fail(ReplicaOperation.Write, count: int.MaxValue);
         (ReplicatedDatabase _, Exception error) = Assert.Single(await store.TryCloseAsync().WaitAsync(Patience));
         Assert.Matches("^shutdown sync timeout after [0-9]+ attempts: Write: connection reset by peer$", error.Message);
-        Assert.InRange(client.Count(ReplicaOperation.Write), 2, 60);
+        Assert.InRange(client.Count(ReplicaOperation.Write), 2, 80);
         Assert.StartsWith("0|", app.Run("PRAGMA wal_checkpoint(TRUNCATE);")[0], StringComparison.Ordinal);
     }
 
