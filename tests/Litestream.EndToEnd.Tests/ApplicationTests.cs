@@ -6,6 +6,7 @@ using Xunit;
 namespace Litestream.EndToEnd.Tests;
 
 /// <summary>Applications notice nothing: no lock in their way, no byte of ours in their database (replication §8.7).</summary>
+[Collection(AloneCollection.Name)]
 public class ApplicationTests
 {
     private static readonly string[] Script = [.. Transactions()];

@@ -6,6 +6,7 @@ using Xunit;
 namespace Litestream.EndToEnd.Tests;
 
 /// <summary>What other processes on the database do to replication: checkpoints of every mode, and readers that stay for long.</summary>
+[Collection(AloneCollection.Name)]
 public class NeighbourTests
 {
     // Commits that land between our capture and somebody's checkpoint must not fall out, and every moment must be restorable.
