@@ -15,7 +15,7 @@ internal static class Application
         using var log = new AckLog(options, control);
         var total = new Latencies();
         var failures = new List<Exception>();
-        control.Print("ready");
+        control.Begin();
         TimeSpan start = control.Elapsed;
         Thread[] threads = [.. Enumerable.Range(0, options.Connections).Select(i => new Thread(() =>
         {

@@ -13,7 +13,8 @@ internal sealed class Control : IDisposable
     private readonly object _gate = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly PosixSignalRegistration _terminate;
-    private readonly Timer? _limit;
+    private readonly double _seconds;
+    private Timer? _limit;
     private readonly bool _progress;
     private int _running;
     private int _waiting;
@@ -30,7 +31,7 @@ internal sealed class Control : IDisposable
             context.Cancel = true;
             Stop();
         });
-        _limit = options.Seconds > 0 ? new Timer(_ => Stop(), null, TimeSpan.FromSeconds(options.Seconds), Timeout.InfiniteTimeSpan) : null;
+        _seconds = options.Seconds;
         new Thread(ReadCommands) { IsBackground = true }.Start();
     }
 
@@ -42,6 +43,13 @@ internal sealed class Control : IDisposable
     {
         _terminate.Dispose();
         _limit?.Dispose();
+    }
+
+    /// <summary>Everything is set up: says so, and the time limit runs from now.</summary>
+    internal void Begin()
+    {
+        Print("ready");
+        _limit = _seconds > 0 ? new Timer(_ => Stop(), null, TimeSpan.FromSeconds(_seconds), Timeout.InfiniteTimeSpan) : null;
     }
 
     /// <summary>Called by a writer between transactions; blocks while paused. False = stop.</summary>

@@ -12,7 +12,7 @@ internal static class Hostile
         using SqliteConnection connection = Database.Open(options);
         var random = new Random(options.Seed);
         long runs = 0, busy = 0;
-        control.Print("ready");
+        control.Begin();
         while (control.Continue())
         {
             string mode = options.CheckpointMode ?? Modes[random.Next(Modes.Length)];
