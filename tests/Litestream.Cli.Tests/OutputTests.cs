@@ -43,6 +43,7 @@ public sealed class OutputTests
     [MemberData(nameof(Commands))]
     public void Help_names_every_recorded_flag_with_its_argument_and_default(string name)
     {
+        Assert.SkipUnless(RecordedRun.Exist, "no recordings beside this checkout");
         JsonElement recorded = RecordedRun.Document("usage").GetProperty("commands").GetProperty(name);
         Command command = CommandLine.Create(name, CliHost.ForProcess())!;
         string help = HelpText.For(command);
@@ -66,6 +67,10 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public void The_summary_lists_the_recorded_commands_in_their_order() => Assert.Equal(
-        RecordedRun.Document("usage").GetProperty("summary").EnumerateArray().Select(n => n.GetString()), CommandLine.Names);
+    public void The_summary_lists_the_recorded_commands_in_their_order()
+    {
+        Assert.SkipUnless(RecordedRun.Exist, "no recordings beside this checkout");
+        Assert.Equal(
+            RecordedRun.Document("usage").GetProperty("summary").EnumerateArray().Select(n => n.GetString()), CommandLine.Names);
+    }
 }

@@ -3,7 +3,7 @@ namespace Litestream.Cli.Tests.Replay;
 /// <summary>Replays fixtures/cli/general.json.</summary>
 public sealed class GeneralReplay() : ReplayTests("general")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "general", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -11,7 +11,7 @@ public sealed class GeneralReplay() : ReplayTests("general")
 /// <summary>Replays fixtures/cli/databases.json.</summary>
 public sealed class DatabasesReplay() : ReplayTests("databases")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "databases", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -19,7 +19,7 @@ public sealed class DatabasesReplay() : ReplayTests("databases")
 /// <summary>Replays fixtures/cli/status.json.</summary>
 public sealed class StatusReplay() : ReplayTests("status")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "status", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -27,7 +27,7 @@ public sealed class StatusReplay() : ReplayTests("status")
 /// <summary>Replays fixtures/cli/ltx.json.</summary>
 public sealed class LtxReplay() : ReplayTests("ltx")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "ltx", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -35,7 +35,7 @@ public sealed class LtxReplay() : ReplayTests("ltx")
 /// <summary>Replays fixtures/cli/reset.json.</summary>
 public sealed class ResetReplay() : ReplayTests("reset")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "reset", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -43,7 +43,7 @@ public sealed class ResetReplay() : ReplayTests("reset")
 /// <summary>Replays fixtures/cli/version.json.</summary>
 public sealed class VersionReplay() : ReplayTests("version")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "version", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -51,7 +51,7 @@ public sealed class VersionReplay() : ReplayTests("version")
 /// <summary>Replays fixtures/cli/restore.json.</summary>
 public sealed class RestoreReplay() : ReplayTests("restore")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "restore", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -59,11 +59,11 @@ public sealed class RestoreReplay() : ReplayTests("restore")
 /// <summary>Replays fixtures/cli/replicate.json.</summary>
 public sealed class ReplicateReplay() : ReplayTests("replicate")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "replicate", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "replicate", true)]
     public Task Recorded_process(string name) => ReplayAsync(name);
 }
@@ -71,7 +71,7 @@ public sealed class ReplicateReplay() : ReplayTests("replicate")
 /// <summary>Replays fixtures/cli/process.json.</summary>
 public sealed class ProcessReplay() : ReplayTests("process")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "process", true)]
     public Task Recorded_process(string name) => ReplayAsync(name);
 }
@@ -79,7 +79,7 @@ public sealed class ProcessReplay() : ReplayTests("process")
 /// <summary>Replays fixtures/cli/config.json.</summary>
 public sealed class ConfigReplay() : ReplayTests("config")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "config", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -87,7 +87,7 @@ public sealed class ConfigReplay() : ReplayTests("config")
 /// <summary>Replays fixtures/cli/environment.json.</summary>
 public sealed class EnvironmentReplay() : ReplayTests("environment")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "environment", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 }
@@ -95,11 +95,11 @@ public sealed class EnvironmentReplay() : ReplayTests("environment")
 /// <summary>Replays fixtures/cli/directory.json.</summary>
 public sealed class DirectoryReplay() : ReplayTests("directory")
 {
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "directory", false)]
     public Task Recorded_run(string name) => ReplayAsync(name);
 
-    [Theory]
+    [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names), "directory", true)]
     public Task Recorded_process(string name) => ReplayAsync(name);
 }

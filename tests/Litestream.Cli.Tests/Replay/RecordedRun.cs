@@ -39,6 +39,12 @@ internal sealed class RecordedRun
     /// <summary>All records of a family.</summary>
     public static IEnumerable<RecordedRun> Load(string family)
     {
+        if (!File.Exists(FixturePath(family)))
+        {
+            // A clone by itself has no recordings beside it.
+            yield break;
+        }
+
         foreach (JsonElement record in Document(family).EnumerateArray())
         {
             yield return new RecordedRun
@@ -60,6 +66,9 @@ internal sealed class RecordedRun
             };
         }
     }
+
+    /// <summary>Whether the recordings are there.</summary>
+    public static bool Exist => File.Exists(FixturePath("usage"));
 
     /// <summary>A fixture file as it is.</summary>
     public static JsonElement Document(string family) => JsonDocument.Parse(File.ReadAllText(FixturePath(family))).RootElement;
