@@ -105,9 +105,10 @@ public sealed partial class ReplicatedDatabase
         DateTimeOffset now = Now;
         if (schedule.IsActive && now < schedule.NextPassAt)
         {
-            uint waiting = open.PendingFrames() + open.UnbackfilledFrames;
-            schedule.RecordFrames(now, waiting, open.EarlyPassThreshold);
-            if (waiting < open.EarlyPassThreshold)
+            uint uncaptured = open.PendingFrames();
+            uint waiting = uncaptured + open.UnbackfilledFrames;
+            schedule.RecordFrames(now, uncaptured, waiting, open.EarlyPassThreshold);
+            if (waiting < open.EarlyPassThreshold && !schedule.HasPaused)
             {
                 return Least(schedule.NextPassAt - now, schedule.Look);
             }
@@ -182,7 +183,7 @@ public sealed partial class ReplicatedDatabase
         lastCheckpoint = now;
         if (!open.IsOverFallbackLimit)
         {
-            open.Checkpoint();
+            open.Checkpoint(cancellationToken);
             return;
         }
 

@@ -335,7 +335,7 @@ public sealed partial class ReplicatedDatabase
 
         for (int i = 0; i < FinalCheckpointAttempts && session.UnbackfilledFrames > 0; i++)
         {
-            session.Checkpoint();
+            session.Checkpoint(cancellationToken);
         }
     }
 

@@ -16,7 +16,7 @@ namespace Litestream;
 public sealed partial class ReplicatedDatabase : IAsyncDisposable
 {
     /// <summary>While captured frames wait in the WAL the lock is handed over so often, so that an application's own RESTART or TRUNCATE gets through.</summary>
-    private static readonly TimeSpan HandOverInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan HandOverInterval = TimeSpan.FromMilliseconds(250);
 
     /// <summary>With working notification every database is looked at so often all the same (decision D12).</summary>
     private static readonly TimeSpan AuditInterval = TimeSpan.FromMinutes(1);

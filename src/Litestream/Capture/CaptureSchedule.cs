@@ -14,12 +14,19 @@ internal sealed class CaptureSchedule(TimeSpan syncInterval)
     private DateTimeOffset lastAdvance;
     private DateTimeOffset lastLook;
     private uint lastFrames;
+    private uint lastUncaptured;
 
     /// <summary>True between the first change and a sync interval without one.</summary>
     public bool IsActive { get; private set; }
 
     /// <summary>When the next pass is due although the WAL has not grown much.</summary>
     public DateTimeOffset NextPassAt { get; private set; }
+
+    /// <summary>
+    /// True if frames wait for capture and no further one came since the last look: whoever wrote them has paused, or waits for our
+    /// mark to move (an application's own RESTART or TRUNCATE does). They are captured now rather than at the end of the interval.
+    /// </summary>
+    public bool HasPaused { get; private set; }
 
     /// <summary>Pause before the next look at the WAL's growth.</summary>
     public TimeSpan Look { get; private set; } = LongestLook;
@@ -47,10 +54,13 @@ internal sealed class CaptureSchedule(TimeSpan syncInterval)
 
     /// <summary>Records the frames that wait for a checkpoint or for capture, and adapts the pace of looking.</summary>
     /// <param name="now">Current time.</param>
+    /// <param name="uncaptured">Frames waiting for capture.</param>
     /// <param name="frames">Frames waiting.</param>
     /// <param name="threshold">Frames that make a checkpoint due.</param>
-    public void RecordFrames(DateTimeOffset now, uint frames, uint threshold)
+    public void RecordFrames(DateTimeOffset now, uint uncaptured, uint frames, uint threshold)
     {
+        HasPaused = uncaptured > 0 && uncaptured == lastUncaptured && now - lastLook >= LongestLook / 2;
+        lastUncaptured = uncaptured;
         double seconds = (now - lastLook).TotalSeconds;
         if (frames > lastFrames && seconds > 0 && frames < threshold)
         {

@@ -11,28 +11,42 @@ internal sealed partial class CaptureSession
 {
     /// <summary>
     /// Frames that make the fallback due: writers that never pause let no hand-over reach slot 0, so the WAL is never restarted.
-    /// 4,000 frames of 4 KiB are 16 MB; what arrives until the lock is ours stays well below 64 MB.
+    /// Each use of the write lock makes waiting writers sleep longer than it lasts, so it is rare; 6,000 frames of 4 KiB are 25 MB,
+    /// and what arrives until the lock is ours stays below 64 MB.
     /// </summary>
-    private const uint FallbackFrames = 4000;
+    private const uint FallbackFrames = 6000;
 
     /// <summary>A checkpoint of so many frames is due whatever the configuration says: below an application's own 1000 (rule 7).</summary>
     private const uint MaxCheckpointFrames = 400;
 
-    /// <summary>A tail of so few frames is not worth another round without the lock.</summary>
-    private const uint SmallTailFrames = 100;
+    /// <summary>Rounds of a checkpoint without a lock. Each has only the commits of the one before to do.</summary>
+    private const int MaxRounds = 4;
 
-    private const int MaxBulkRounds = 4;
+    /// <summary>If more was committed during a round, another one would not end differently.</summary>
+    private const uint SmallTailFrames = 32;
+
+    private const uint LargeTailFrames = 400;
 
     private const long DefaultTruncatePageCount = 121359;
 
     private static readonly TimeSpan WriteLockPatience = TimeSpan.FromMilliseconds(100);
 
-    private static readonly TimeSpan FallbackPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan CheckpointLockPatience = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>
+    /// The write lock is given up after so long, whatever was reached.
+    /// </summary>
+    private static readonly TimeSpan WriteLockLimit = TimeSpan.FromMilliseconds(50);
+
+    private static readonly TimeSpan ShortestBlockedPause = TimeSpan.FromMilliseconds(5);
+
+    private static readonly TimeSpan LongestBlockedPause = TimeSpan.FromSeconds(1);
 
     private uint backfilled;
     private bool onSlotZero;
     private bool backfillBlocked;
     private DateTimeOffset noFallbackBefore;
+    private TimeSpan blockedPause;
     private SqliteConnection? fallbackWriter;
 
     /// <summary>Counters and times of checkpoints.</summary>
@@ -51,19 +65,39 @@ internal sealed partial class CaptureSession
     public uint CheckpointThreshold => (uint)Math.Min(options.MinCheckpointPageCount, MaxCheckpointFrames);
 
     /// <summary>
-    /// Rule 3: everything up to the mark is captured and synced; PASSIVE without any lock; capture what came meanwhile and hand over.
-    /// If nobody committed in between, the new lock is on slot 0 and the next commit restarts the WAL by itself.
+    /// Rule 3: everything up to the mark is captured; PASSIVE without any lock; hand over. If nobody committed in between, the new
+    /// lock is on slot 0 and the next commit restarts the WAL by itself. If somebody did, a round more has only that to do, and so
+    /// is shorter.
     /// </summary>
     /// <returns>True if the next commit restarts the WAL.</returns>
-    public bool Checkpoint()
+    public bool Checkpoint(CancellationToken cancellationToken)
     {
-        CheckpointResult result = Passive();
-        if (result.Busy || !result.HasRun)
+        for (int round = 1; ; round++)
         {
-            return false;
-        }
+            if (CheckpointOnce(CheckpointLockPatience))
+            {
+                return true;
+            }
 
-        onSlotZero = result.IsComplete && TryHandOverIfCaughtUp();
+            if (round == MaxRounds || backfillBlocked || UnbackfilledFrames > 0)
+            {
+                return false;
+            }
+
+            if (PendingFrames() > SmallTailFrames)
+            {
+                // Writers do not pause. Moving the mark for a few frames would only give every commit of theirs a checkpoint to run.
+                return false;
+            }
+
+            Pass(publish: false, cancellationToken);
+        }
+    }
+
+    private bool CheckpointOnce(TimeSpan patience)
+    {
+        CheckpointResult result = Passive(patience);
+        onSlotZero = !result.Busy && result.HasRun && result.IsComplete && TryHandOverIfCaughtUp();
         if (onSlotZero)
         {
             TruncateIfLarge();
@@ -96,17 +130,23 @@ internal sealed partial class CaptureSession
     /// </summary>
     public PassResult CheckpointUnderLoad(CancellationToken cancellationToken)
     {
-        if (!ReduceTail(cancellationToken) || time.GetUtcNow() < noFallbackBefore)
+        if (Checkpoint(cancellationToken) || captured.Frame < FallbackFrames || time.GetUtcNow() < noFallbackBefore)
         {
             return default;
         }
 
-        if (backfillBlocked)
+        if (UnbackfilledFrames > 0)
         {
+            // Behind a long reader the write lock gains nothing. Most are gone in milliseconds, some stay for hours.
             Statistics.BackfillBlocked++;
-            noFallbackBefore = time.GetUtcNow() + FallbackPause;
+            blockedPause = blockedPause == TimeSpan.Zero ? ShortestBlockedPause : blockedPause * 2;
+            blockedPause = blockedPause < LongestBlockedPause ? blockedPause : LongestBlockedPause;
+            noFallbackBefore = time.GetUtcNow() + blockedPause;
             return default;
         }
+
+        blockedPause = TimeSpan.Zero;
+        ReduceTail(cancellationToken);
 
         fallbackWriter ??= readLock.OpenConnection();
         if (!fallbackWriter.TryBeginImmediate(WriteLockPatience))
@@ -121,7 +161,14 @@ internal sealed partial class CaptureSession
         try
         {
             PassResult tail = Pass(publish: false, mayCopy: false, cancellationToken);
-            Checkpoint();
+
+            // A commit just before may have begun a checkpoint of its own, and somebody may be between reading and writing: both are
+            // soon done, and a lock given up without a restart would have been for nothing.
+            while (!CheckpointOnce(WriteLockLimit) && time.GetElapsedTime(began) < WriteLockLimit)
+            {
+                Thread.Yield();
+            }
+
             return tail;
         }
         finally
@@ -136,32 +183,16 @@ internal sealed partial class CaptureSession
     }
 
     /// <summary>
-    /// Checkpoints the bulk without a lock, in rounds, until what arrives during one is little or does not get less: all of that
-    /// would be work under the write lock.
+    /// What arrived while the bulk was checkpointed would all be work under the write lock: a few rounds more without it, as long as
+    /// there is much.
     /// </summary>
-    /// <returns>False if the WAL restarts by itself, or is below the limit again.</returns>
-    private bool ReduceTail(CancellationToken cancellationToken)
+    private void ReduceTail(CancellationToken cancellationToken)
     {
-        uint before = uint.MaxValue;
-        for (int round = 0; round < MaxBulkRounds; round++)
+        for (int round = 1; round < MaxRounds && PendingFrames() > LargeTailFrames; round++)
         {
-            if (Checkpoint() || captured.Frame < FallbackFrames)
-            {
-                return false;
-            }
-
-            uint from = captured.Frame;
             Pass(publish: false, cancellationToken);
-            uint arrived = captured.Frame > from ? captured.Frame - from : 0;
-            if (arrived < SmallTailFrames || arrived >= before || backfillBlocked)
-            {
-                break;
-            }
-
-            before = arrived;
+            CheckpointOnce(CheckpointLockPatience);
         }
-
-        return captured.Frame >= FallbackFrames;
     }
 
     /// <summary>
@@ -173,10 +204,18 @@ internal sealed partial class CaptureSession
     /// <summary>True if the WAL is over the limit at which the fallback is tried.</summary>
     public bool IsOverFallbackLimit => captured.Frame >= FallbackFrames;
 
-    private CheckpointResult Passive()
+    private CheckpointResult Passive(TimeSpan patience)
     {
         long began = time.GetTimestamp();
         CheckpointResult result = readLock.Checkpoint(CheckpointMode.Passive);
+        while (result.Busy && time.GetElapsedTime(began) < patience)
+        {
+            // An application's own checkpoint is at work: above 1000 frames every commit of it runs one. It gets as far as our mark
+            // and is soon done.
+            Thread.Yield();
+            result = readLock.Checkpoint(CheckpointMode.Passive);
+        }
+
         Statistics.RecordCheckpoint(CheckpointMode.Passive, time.GetElapsedTime(began));
         if (!result.Busy && result.HasRun)
         {

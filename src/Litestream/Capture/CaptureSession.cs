@@ -13,7 +13,7 @@ namespace Litestream.Capture;
 /// </summary>
 internal sealed partial class CaptureSession : IDisposable
 {
-    /// <summary>Compressed bytes that may wait in memory for the end of a sync interval; more become a file at once.</summary>
+    /// <summary>Bytes of pages that may wait in memory for the end of a sync interval; more become a file at once.</summary>
     private const long MaxPendingBytes = 16L << 20;
 
     /// <summary>A segment of so many bytes of pages goes from the WAL straight into a file: its pages do not pass through memory.</summary>
@@ -117,6 +117,14 @@ internal sealed partial class CaptureSession : IDisposable
             return;
         }
 
+        if (ContentComparison.IsCopyOf(directory, header, readLock.Holder))
+        {
+            // The WAL cannot tell any more, but the newest file holds the whole database and the database is still that: an
+            // application that was closed properly has removed its WAL, and nothing has been written since.
+            captured = filed = CursorOf(readLock.Position, header.Commit);
+            return;
+        }
+
         fullCopyReason = reason;
     }
 
@@ -185,18 +193,24 @@ internal sealed partial class CaptureSession : IDisposable
     /// </summary>
     public bool FileIsAhead() => wal is { } open && readLock.Position is { } position && open.HoldsMoreThan(position);
 
-    /// <summary>Committed frames that are not captured yet, without capturing them.</summary>
+    /// <summary>
+    /// Committed frames that are not captured yet, without capturing them. If there are none the lock is handed over on the way: an
+    /// application's own RESTART or TRUNCATE may be waiting for exactly that (§8.7 rule 7).
+    /// </summary>
     public uint PendingFrames()
     {
         EnsureLockGuards();
         readLock.BeginNext(out WalPosition? position);
-        readLock.AbandonNext();
-        if (position is not { } p)
+        uint pendingFrames = position is not { } p ? 0
+            : IsGenerationOf(p) ? p.MaxFrame - Math.Min(captured.Frame, p.MaxFrame)
+            : p.MaxFrame;
+        bool unchanged = position is { } same && IsGenerationOf(same) && same.Checksum1 == captured.Checksum1 && same.Checksum2 == captured.Checksum2;
+        if (pendingFrames > 0 || !unchanged || !firstPassDone || fullCopyReason is not null || !readLock.TryHandOver(position))
         {
-            return 0;
+            readLock.AbandonNext();
         }
 
-        return IsGenerationOf(p) ? p.MaxFrame - Math.Min(captured.Frame, p.MaxFrame) : p.MaxFrame;
+        return pendingFrames;
     }
 
     /// <summary>Gives back buffers and connections that only a busy database needs.</summary>
@@ -241,6 +255,10 @@ internal sealed partial class CaptureSession : IDisposable
 
     private bool IsGenerationOf(in WalPosition position) =>
         captured.HasGeneration && captured.Salt1 == position.Salt1 && captured.Salt2 == position.Salt2;
+
+    private static WalCursor CursorOf(WalPosition? position, uint pageCount) => position is { } p
+        ? new WalCursor(true, p.Salt1, p.Salt2, p.MaxFrame, p.Checksum1, p.Checksum2, pageCount)
+        : WalCursor.Empty(pageCount);
 
     private void OpenWal()
     {
@@ -421,9 +439,7 @@ internal sealed partial class CaptureSession : IDisposable
         fullCopyReason = reason;
         bool pageSizeChanged = newest.PageSize != 0 && newest.PageSize != PageSize;
         uint pageCount = position is { PageCount: > 0 and uint pages } ? pages : connection.PageCount;
-        WalCursor end = position is { } p
-            ? new WalCursor(true, p.Salt1, p.Salt2, p.MaxFrame, p.Checksum1, p.Checksum2, pageCount)
-            : WalCursor.Empty(pageCount);
+        WalCursor end = CursorOf(position, pageCount);
         if (pageCount == 0)
         {
             return default;

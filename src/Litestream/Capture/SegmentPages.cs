@@ -5,14 +5,14 @@ namespace Litestream.Capture;
 /// <summary>The newest images of a sealed WAL segment, pages ascending.</summary>
 internal sealed class SegmentPages(WalSegment segment, WalReader wal, int pageSize) : IDisposable
 {
-    private readonly byte[] page = ArrayPool<byte>.Shared.Rent(pageSize);
+    private byte[]? scratch;
     private int index = -1;
 
     /// <summary>Current page.</summary>
     public uint PageNumber => segment[index].PageNumber;
 
-    /// <summary>Its image; valid until the next move.</summary>
-    public ReadOnlySpan<byte> Page => page.AsSpan(0, pageSize);
+    /// <summary>Its image; valid until the next read from the WAL.</summary>
+    public ReadOnlySpan<byte> Page => wal.TryGetBuffered(segment[index].Frame, out ReadOnlySpan<byte> page) ? page : Read();
 
     /// <summary>Moves to the next page.</summary>
     public bool MoveNext()
@@ -29,10 +29,23 @@ internal sealed class SegmentPages(WalSegment segment, WalReader wal, int pageSi
             return false;
         }
 
-        wal.ReadPage(segment[index].Frame, page.AsSpan(0, pageSize));
         return true;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => ArrayPool<byte>.Shared.Return(page);
+    public void Dispose()
+    {
+        if (scratch is not null)
+        {
+            ArrayPool<byte>.Shared.Return(scratch);
+            scratch = null;
+        }
+    }
+
+    private ReadOnlySpan<byte> Read()
+    {
+        scratch ??= ArrayPool<byte>.Shared.Rent(pageSize);
+        wal.ReadPage(segment[index].Frame, scratch.AsSpan(0, pageSize));
+        return scratch.AsSpan(0, pageSize);
+    }
 }

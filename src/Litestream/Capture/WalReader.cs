@@ -12,8 +12,10 @@ namespace Litestream.Capture;
 /// </summary>
 internal sealed class WalReader : IDisposable
 {
-    /// <summary>Bytes read at a time: large enough for few system calls, small enough that an active database stays small.</summary>
-    private const int ChunkBytes = 512 << 10;
+    /// <summary>
+    /// Bytes read at a time. An ordinary pass fits in, so that its pages are taken from memory and the WAL is read once.
+    /// </summary>
+    private const int ChunkBytes = 4 << 20;
 
     private readonly IFile file;
     private readonly int pageSize;
@@ -101,16 +103,24 @@ internal sealed class WalReader : IDisposable
         return segment.End.Frame == lastFrame ? null : $"wal frame {lastFrame} does not end a transaction";
     }
 
+    /// <summary>The page of a frame if it is in the chunk read last; valid until the next read.</summary>
+    public bool TryGetBuffered(uint frame, out ReadOnlySpan<byte> page)
+    {
+        uint index = frame - bufferFirstFrame;
+        bool buffered = index < (uint)bufferFrames;
+        page = buffered ? buffer.AsSpan(((int)index * FrameSize) + WalOffsets.FrameHeaderSize, pageSize) : default;
+        return buffered;
+    }
+
     /// <summary>
     /// Copies the page of one frame. Only frames that were read and verified before: they do not change while the read lock holds
     /// (trap C5). The chunk read last is answered from memory.
     /// </summary>
     public void ReadPage(uint frame, Span<byte> page)
     {
-        if (frame - bufferFirstFrame < (uint)bufferFrames)
+        if (TryGetBuffered(frame, out ReadOnlySpan<byte> buffered))
         {
-            int index = (int)(frame - bufferFirstFrame);
-            buffer.AsSpan((index * FrameSize) + WalOffsets.FrameHeaderSize, pageSize).CopyTo(page);
+            buffered.CopyTo(page);
             return;
         }
 
