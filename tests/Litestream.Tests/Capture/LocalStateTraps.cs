@@ -103,7 +103,7 @@ public sealed class LocalStateTraps
                     scene.Capture(publish: true);
                     break;
                 case 1:
-                    scene.Session!.Checkpoint();
+                    scene.Session!.Checkpoint(CancellationToken.None);
                     break;
                 case 2:
                     scene.App.Run("PRAGMA wal_checkpoint(RESTART);");
@@ -358,7 +358,7 @@ public sealed class LocalStateTraps
             try
             {
                 scene.Capture(publish: i != 0);
-                session.Checkpoint();
+                session.Checkpoint(CancellationToken.None);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

@@ -126,7 +126,7 @@ public sealed class VisibilityTraps
                 expected[await store.SyncAsync()] = app.Image();
             }
 
-            Assert.Equal(stop ? 5 : 4, expected.Count);
+            Assert.Equal(4, expected.Count);
             CaptureTests.AssertStates(expected, test.RemoteLevelZero);
         }
         finally
