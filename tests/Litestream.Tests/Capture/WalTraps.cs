@@ -37,7 +37,7 @@ public sealed class WalTraps
     }
 
     [Fact]
-    public async Task Trap_A11a_ACommitThatReusesRolledBackSpillSpaceIsReplicated()
+    public async Task Trap_A11_a_ACommitThatReusesRolledBackSpillSpaceIsReplicated()
     {
         using var test = new TestDatabase();
         using var app = new SqliteShell(test.Path, pageSize: 1024);
@@ -55,7 +55,7 @@ public sealed class WalTraps
     }
 
     [Fact]
-    public async Task Trap_A11b_WritesAfterARestartThatLeaveTheSizeEqualAreReplicated()
+    public async Task Trap_A11_b_WritesAfterARestartThatLeaveTheSizeEqualAreReplicated()
     {
         using var test = new TestDatabase { Configure = o => o with { MinCheckpointPageCount = 1 } };
         using var app = new SqliteShell(test.Path);
@@ -76,7 +76,7 @@ public sealed class WalTraps
     }
 
     [Fact]
-    public async Task Trap_A11c_AChangedTimeAloneWritesNothing()
+    public async Task Trap_A11_c_AChangedTimeAloneWritesNothing()
     {
         using var test = new TestDatabase();
         using var app = new SqliteShell(test.Path);
