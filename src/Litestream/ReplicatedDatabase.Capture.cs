@@ -16,7 +16,7 @@ public sealed partial class ReplicatedDatabase
     private volatile string? lastError;
     private long syncCount;
     private long syncErrorCount;
-    private long totalWalBytes;
+    private long walBytesBefore;
     private bool signalled;
 
     private DateTimeOffset Now => services.Time.GetUtcNow();
@@ -106,7 +106,7 @@ public sealed partial class ReplicatedDatabase
         if (schedule.IsActive && now < schedule.NextPassAt)
         {
             uint uncaptured = open.PendingFrames();
-            uint waiting = uncaptured + open.UnbackfilledFrames;
+            uint waiting = uncaptured + (open.MayCheckpoint ? open.UnbackfilledFrames : 0);
             schedule.RecordFrames(now, uncaptured, waiting, open.EarlyPassThreshold);
             if (waiting < open.EarlyPassThreshold && !schedule.HasPaused)
             {
@@ -118,7 +118,7 @@ public sealed partial class ReplicatedDatabase
         bool wasActive = schedule.IsActive;
         bool armed = !wasActive && ArmWatch(open);
         PassResult pass = RunPass(open, publish: now >= nextPublishAt, cancellationToken);
-        RunDueCheckpoint(open, cancellationToken);
+        RunDueCheckpoint(open, asked: false, cancellationToken);
         ApplyRetention();
         if (wasActive && !schedule.IsActive)
         {
@@ -135,7 +135,6 @@ public sealed partial class ReplicatedDatabase
     {
         syncCount++;
         PassResult pass = open.Pass(publish, cancellationToken);
-        totalWalBytes += pass.WalBytes;
         if (pass.FullCopyReason is not null && nextCopyIsBase)
         {
             nextCopyIsBase = false;
@@ -166,7 +165,7 @@ public sealed partial class ReplicatedDatabase
         return pass;
     }
 
-    private void RunDueCheckpoint(CaptureSession open, CancellationToken cancellationToken)
+    private void RunDueCheckpoint(CaptureSession open, bool asked, CancellationToken cancellationToken)
     {
         DateTimeOffset now = Now;
         if (open.UnbackfilledFrames == 0)
@@ -175,7 +174,7 @@ public sealed partial class ReplicatedDatabase
         }
 
         bool byTime = Options.CheckpointInterval > TimeSpan.Zero && open.UnbackfilledFrames > 0 && now - lastCheckpoint >= Options.CheckpointInterval;
-        if (!byTime && open.UnbackfilledFrames < open.CheckpointThreshold)
+        if ((!asked && !open.MayCheckpoint) || (!byTime && open.UnbackfilledFrames < open.CheckpointThreshold))
         {
             return;
         }
@@ -188,7 +187,6 @@ public sealed partial class ReplicatedDatabase
         }
 
         PassResult pass = open.CheckpointUnderLoad(cancellationToken);
-        totalWalBytes += pass.WalBytes;
         if (pass.Advanced)
         {
             schedule.RecordPass(Now, true);
@@ -249,7 +247,7 @@ public sealed partial class ReplicatedDatabase
     {
         CaptureSession open = session!;
         RunPass(open, publish: true, cancellationToken);
-        RunDueCheckpoint(open, cancellationToken);
+        RunDueCheckpoint(open, asked: true, cancellationToken);
     }
 
     /// <summary>Opens the database and compares it with the replica, if that has not been done.</summary>
@@ -332,6 +330,7 @@ public sealed partial class ReplicatedDatabase
     {
         watch?.Dispose();
         watch = null;
+        walBytesBefore += session?.Statistics.WalBytes ?? 0;
         session?.Dispose();
         session = null;
         baselined = false;

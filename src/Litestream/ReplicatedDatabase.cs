@@ -144,7 +144,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
             captureBackoff.ConsecutiveErrors,
             syncCount,
             syncErrorCount,
-            totalWalBytes,
+            walBytesBefore + (statistics?.WalBytes ?? 0),
             statistics?.PassiveCount ?? 0,
             statistics?.WriteLockCount ?? 0,
             statistics?.LongestWriteLock ?? TimeSpan.Zero,

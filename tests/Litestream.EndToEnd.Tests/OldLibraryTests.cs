@@ -38,7 +38,10 @@ public class OldLibraryTests
         for (int run = 0; run < Runs; run++)
         {
             using Scene scene = new();
+            // The database is there and locked before the applications begin: until then their bug can strike by itself.
+            await Cli.RunProgramAsync("sqlite3", scene.Database, "PRAGMA journal_mode=wal; CREATE TABLE first(v); INSERT INTO first VALUES (1);");
             await using DaemonProcess daemon = scene.StartDaemon();
+            await FileWait.UntilAsync(scene.Root, () => scene.CountLevelZero() > 0, "the first level-0 file");
             IReadOnlyList<string> problems = await RunApplicationsAsync(application, scene, 100 + run);
             Assert.True(await daemon.StopAsync() == 0, daemon.Output);
             Assert.True(problems.Count == 0, $"run {run}: {string.Join("; ", problems.Take(3))}");

@@ -9,7 +9,7 @@ internal sealed class CaptureSchedule(TimeSpan syncInterval)
 {
     private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(2);
 
-    private static readonly TimeSpan LongestLook = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestLook = TimeSpan.FromMilliseconds(200);
 
     private DateTimeOffset lastAdvance;
     private DateTimeOffset lastLook;

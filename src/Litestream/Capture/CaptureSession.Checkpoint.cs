@@ -11,10 +11,10 @@ internal sealed partial class CaptureSession
 {
     /// <summary>
     /// Frames that make the fallback due: writers that never pause let no hand-over reach slot 0, so the WAL is never restarted.
-    /// Each use of the write lock makes waiting writers sleep longer than it lasts, so it is rare; 6,000 frames of 4 KiB are 25 MB,
+    /// Each use of the write lock makes waiting writers sleep longer than it lasts, so it is rare; 10,000 frames of 4 KiB are 41 MB,
     /// and what arrives until the lock is ours stays below 64 MB.
     /// </summary>
-    private const uint FallbackFrames = 6000;
+    private const uint FallbackFrames = 10_000;
 
     /// <summary>A checkpoint of so many frames is due whatever the configuration says: below an application's own 1000 (rule 7).</summary>
     private const uint MaxCheckpointFrames = 400;
@@ -38,15 +38,18 @@ internal sealed partial class CaptureSession
     /// </summary>
     private static readonly TimeSpan WriteLockLimit = TimeSpan.FromMilliseconds(50);
 
-    private static readonly TimeSpan ShortestBlockedPause = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan ShortBlockedPause = TimeSpan.FromMilliseconds(10);
 
-    private static readonly TimeSpan LongestBlockedPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongBlockedPause = TimeSpan.FromSeconds(1);
+
+    /// <summary>What keeps a checkpoint from its frames for longer than this is a long reader, not somebody between two statements.</summary>
+    private static readonly TimeSpan LongReader = TimeSpan.FromSeconds(2);
 
     private uint backfilled;
     private bool onSlotZero;
     private bool backfillBlocked;
-    private DateTimeOffset noFallbackBefore;
-    private TimeSpan blockedPause;
+    private DateTimeOffset noCheckpointBefore;
+    private DateTimeOffset? blockedSince;
     private SqliteConnection? fallbackWriter;
 
     /// <summary>Counters and times of checkpoints.</summary>
@@ -60,6 +63,9 @@ internal sealed partial class CaptureSession
     /// to time (rule 7).
     /// </summary>
     public bool NeedsHandOver => !onSlotZero && captured.Frame > 0;
+
+    /// <summary>False for a while after a checkpoint found its way blocked: trying at every look would gain nothing.</summary>
+    public bool MayCheckpoint => time.GetUtcNow() >= noCheckpointBefore;
 
     /// <summary>Captured frames that make a checkpoint due (rule 7).</summary>
     public uint CheckpointThreshold => (uint)Math.Min(options.MinCheckpointPageCount, MaxCheckpointFrames);
@@ -130,28 +136,15 @@ internal sealed partial class CaptureSession
     /// </summary>
     public PassResult CheckpointUnderLoad(CancellationToken cancellationToken)
     {
-        if (Checkpoint(cancellationToken) || captured.Frame < FallbackFrames || time.GetUtcNow() < noFallbackBefore)
+        if (Checkpoint(cancellationToken) || captured.Frame < FallbackFrames || UnbackfilledFrames > 0)
         {
             return default;
         }
 
-        if (UnbackfilledFrames > 0)
-        {
-            // Behind a long reader the write lock gains nothing. Most are gone in milliseconds, some stay for hours.
-            Statistics.BackfillBlocked++;
-            blockedPause = blockedPause == TimeSpan.Zero ? ShortestBlockedPause : blockedPause * 2;
-            blockedPause = blockedPause < LongestBlockedPause ? blockedPause : LongestBlockedPause;
-            noFallbackBefore = time.GetUtcNow() + blockedPause;
-            return default;
-        }
-
-        blockedPause = TimeSpan.Zero;
         ReduceTail(cancellationToken);
-
         fallbackWriter ??= readLock.OpenConnection();
         if (!fallbackWriter.TryBeginImmediate(WriteLockPatience))
         {
-            noFallbackBefore = time.GetUtcNow() + WriteLockPatience;
             logger.Write(LogLevel.Debug, "write lock not available for the fallback checkpoint", ("wal_frames", captured.Frame));
             return default;
         }
@@ -224,7 +217,27 @@ internal sealed partial class CaptureSession
             backfillBlocked = readLock.Position is { } mark && IsGenerationOf(mark) && result.BackfilledFrames < mark.MaxFrame;
         }
 
+        RecordBlocked(result.Busy || backfillBlocked);
+
         return result;
+    }
+
+    /// <summary>
+    /// Behind a long reader the frames stay in the WAL whatever we do, and the write lock would gain nothing (trap C15). Most of what
+    /// is in the way is gone in milliseconds, some of it stays for hours.
+    /// </summary>
+    private void RecordBlocked(bool blocked)
+    {
+        if (!blocked)
+        {
+            blockedSince = null;
+            return;
+        }
+
+        DateTimeOffset now = time.GetUtcNow();
+        blockedSince ??= now;
+        noCheckpointBefore = now + (now - blockedSince < LongReader ? ShortBlockedPause : LongBlockedPause);
+        Statistics.BackfillBlocked++;
     }
 
     private void TruncateIfLarge()

@@ -341,6 +341,7 @@ internal sealed partial class CaptureSession : IDisposable
             }
 
             bytes += read;
+            Statistics.WalBytes += read;
             from = captured;
             advanced = true;
         }

@@ -5,6 +5,9 @@ namespace Litestream.Capture;
 /// <summary>Counters of one database, written by its owner and read by whoever reports them.</summary>
 internal sealed class CheckpointStatistics
 {
+    /// <summary>WAL bytes captured.</summary>
+    public long WalBytes { get; set; }
+
     /// <summary>PASSIVE statements executed.</summary>
     public long PassiveCount { get; private set; }
 

@@ -199,8 +199,11 @@ public sealed class CheckpointTraps
         Volatile.Write(ref stop, true);
         await application;
 
-        // 261 = SQLITE_BUSY_RECOVERY: SQLite itself rebuilds the wal-index, whoever opens first.
-        Assert.DoesNotContain(errors, e => !e.Contains("(261)", StringComparison.Ordinal));
+        // 261 = SQLITE_BUSY_RECOVERY: SQLite itself rebuilds the wal-index, whoever opens first. And where two processes map the
+        // wal-index at the same moment and nobody had it before, SQLite gives the second one a plain BUSY, at its first statement;
+        // that needs an application that opens in the same microseconds as we do, so it stays a rare exception even in this loop.
+        Assert.DoesNotContain(errors, e => !e.Contains("(261)", StringComparison.Ordinal) && !e.Contains("in prepare", StringComparison.Ordinal));
+        Assert.InRange(errors.Count(e => !e.Contains("(261)", StringComparison.Ordinal)), 0, runs / 20);
     }
 
     private static async Task<List<string>> RunOnceAsync(string path, string sql)
