@@ -11,10 +11,9 @@ internal sealed partial class CaptureSession
 {
     /// <summary>
     /// Frames that make the fallback due: writers that never pause let no hand-over reach slot 0, so the WAL is never restarted.
-    /// Each use of the write lock makes waiting writers sleep longer than it lasts, so it is rare; 10,000 frames of 4 KiB are 41 MB,
-    /// and what arrives until the lock is ours stays below 64 MB.
+    /// Each use of the write lock makes waiting writers sleep longer than it lasts, so it is rare; 5,000 frames of 4 KiB are 21 MB.
     /// </summary>
-    private const uint FallbackFrames = 10_000;
+    private const uint FallbackFrames = 5_000;
 
     /// <summary>A checkpoint of so many frames is due whatever the configuration says: below an application's own 1000 (rule 7).</summary>
     private const uint MaxCheckpointFrames = 400;
@@ -36,7 +35,7 @@ internal sealed partial class CaptureSession
     /// <summary>
     /// The write lock is given up after so long, whatever was reached.
     /// </summary>
-    private static readonly TimeSpan WriteLockLimit = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan WriteLockLimit = TimeSpan.FromMilliseconds(12);
 
     private static readonly TimeSpan ShortBlockedPause = TimeSpan.FromMilliseconds(10);
 
@@ -136,7 +135,13 @@ internal sealed partial class CaptureSession
     /// </summary>
     public PassResult CheckpointUnderLoad(CancellationToken cancellationToken)
     {
-        if (Checkpoint(cancellationToken) || captured.Frame < FallbackFrames || UnbackfilledFrames > 0)
+        if (Checkpoint(cancellationToken) || captured.Frame < FallbackFrames)
+        {
+            return default;
+        }
+
+        // With frames left behind, or an application checkpointing them itself just now, the lock would gain nothing.
+        if (UnbackfilledFrames > 0)
         {
             return default;
         }
@@ -201,10 +206,10 @@ internal sealed partial class CaptureSession
     {
         long began = time.GetTimestamp();
         CheckpointResult result = readLock.Checkpoint(CheckpointMode.Passive);
-        while (result.Busy && time.GetElapsedTime(began) < patience)
+        while ((result.Busy || IsBehindReader(result)) && time.GetElapsedTime(began) < patience)
         {
-            // An application's own checkpoint is at work: above 1000 frames every commit of it runs one. It gets as far as our mark
-            // and is soon done.
+            // An application's own checkpoint is at work: above 1000 frames every commit of it runs one. Or somebody is between the
+            // begin of a statement and its end. Both are soon done.
             Thread.Yield();
             result = readLock.Checkpoint(CheckpointMode.Passive);
         }
@@ -214,13 +219,17 @@ internal sealed partial class CaptureSession
         {
             // The counts are those of the generation in use, which may be newer than the captured one.
             backfilled = (uint)Math.Min(result.BackfilledFrames, captured.Frame);
-            backfillBlocked = readLock.Position is { } mark && IsGenerationOf(mark) && result.BackfilledFrames < mark.MaxFrame;
         }
 
+        backfillBlocked = IsBehindReader(result);
         RecordBlocked(result.Busy || backfillBlocked);
 
         return result;
     }
+
+    /// <summary>True if the checkpoint ended before our own mark: a reader with an older one is in the way.</summary>
+    private bool IsBehindReader(in CheckpointResult result) =>
+        !result.Busy && result.HasRun && readLock.Position is { } mark && IsGenerationOf(mark) && result.BackfilledFrames < mark.MaxFrame;
 
     /// <summary>
     /// Behind a long reader the frames stay in the WAL whatever we do, and the write lock would gain nothing (trap C15). Most of what
