@@ -117,7 +117,7 @@ public sealed partial class ReplicatedDatabase
         // Armed before the look: a commit between the two raises its event, none falls through.
         bool wasActive = schedule.IsActive;
         bool armed = !wasActive && ArmWatch(open);
-        PassResult pass = RunPass(open, publish: now >= nextPublishAt, cancellationToken);
+        PassResult pass = RunPass(open, publish: now >= schedule.NextPassAt, cancellationToken);
         RunDueCheckpoint(open, asked: false, cancellationToken);
         ApplyRetention();
         if (wasActive && !schedule.IsActive)
@@ -151,8 +151,12 @@ public sealed partial class ReplicatedDatabase
         if (uploader.RemotePosition < published.Value)
         {
             // At most one file in a sync interval, so at most one upload; the first after quiet goes at once.
-            nextPublishAt = published.Value > lastPublished ? now + Options.SyncInterval : nextPublishAt;
-            lastPublished = published.Value;
+            if (published.Value > lastPublished)
+            {
+                lastPublished = published.Value;
+                schedule.RecordPublish(now);
+            }
+
             uploadWake.Signal();
         }
 
@@ -173,7 +177,10 @@ public sealed partial class ReplicatedDatabase
             lastCheckpoint = now;
         }
 
-        bool byTime = Options.CheckpointInterval > TimeSpan.Zero && open.UnbackfilledFrames > 0 && now - lastCheckpoint >= Options.CheckpointInterval;
+        // In the quiet the last frames go into the database file soon: the lock is then out of everybody's way, and nothing is left to
+        // look after.
+        bool byQuiet = open.UnbackfilledFrames > 0 && !schedule.IsActive && now - lastAdvance >= CheckpointInQuiet;
+        bool byTime = byQuiet || (Options.CheckpointInterval > TimeSpan.Zero && open.UnbackfilledFrames > 0 && now - lastCheckpoint >= Options.CheckpointInterval);
         if ((!asked && !open.MayCheckpoint) || (!byTime && open.UnbackfilledFrames < open.CheckpointThreshold))
         {
             return;
@@ -205,7 +212,7 @@ public sealed partial class ReplicatedDatabase
 
         if (open.HasPending)
         {
-            return Positive(nextPublishAt - now, TimeSpan.FromMilliseconds(1));
+            return Positive(schedule.NextPassAt - now, TimeSpan.FromMilliseconds(1));
         }
 
         // The event comes before the commit is visible, and becoming visible raises none: look again in 1, 2, 4 … ms (trap C13).

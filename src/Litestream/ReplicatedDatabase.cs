@@ -21,6 +21,9 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// <summary>With working notification every database is looked at so often all the same (decision D12).</summary>
     private static readonly TimeSpan AuditInterval = TimeSpan.FromMinutes(1);
 
+    /// <summary>After so long without a change the frames left in the WAL are checkpointed.</summary>
+    private static readonly TimeSpan CheckpointInQuiet = TimeSpan.FromSeconds(3);
+
     private static readonly TimeSpan MaximumRetryLook = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan TrimAfter = TimeSpan.FromSeconds(10);
@@ -54,7 +57,6 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private TimeSpan retryLook;
     private DateTimeOffset lastCheckpoint;
     private DateTimeOffset lastAdvance;
-    private DateTimeOffset nextPublishAt;
     private Txid lastPublished;
     private DateTimeOffset nextRetention;
 

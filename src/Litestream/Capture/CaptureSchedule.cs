@@ -19,7 +19,7 @@ internal sealed class CaptureSchedule(TimeSpan syncInterval)
     /// <summary>True between the first change and a sync interval without one.</summary>
     public bool IsActive { get; private set; }
 
-    /// <summary>When the next pass is due although the WAL has not grown much.</summary>
+    /// <summary>When the next pass is due although the WAL has not grown much, and with it the next file; in the past while all is quiet.</summary>
     public DateTimeOffset NextPassAt { get; private set; }
 
     /// <summary>
@@ -46,11 +46,14 @@ internal sealed class CaptureSchedule(TimeSpan syncInterval)
             IsActive = false;
         }
 
-        if (NextPassAt <= now)
+        if (IsActive && NextPassAt <= now)
         {
             NextPassAt = now + syncInterval;
         }
     }
+
+    /// <summary>Records that a file was written: the next one is due an interval later, not before.</summary>
+    public void RecordPublish(DateTimeOffset now) => NextPassAt = now + syncInterval;
 
     /// <summary>Records the frames that wait for a checkpoint or for capture, and adapts the pace of looking.</summary>
     /// <param name="now">Current time.</param>
