@@ -98,7 +98,7 @@ restore_and_compare() { # restore_and_compare ALLOWED_MS: commits younger than t
   extra=$(grep -c 'never committed' "$demo/restored.txt" || true)
   [ "$extra" -eq 0 ] || fail "$extra rows that were never committed came back"
   head -n "$promised" "$demo/restored.txt" >"$demo/restored-prefix.txt"
-  cut -d'|' -f1,2 "$demo/promised.txt" | head -n "$restored" | cmp - "$demo/restored-prefix.txt" || fail "a restored row differs from what was acknowledged"
+  head -n "$restored" "$demo/promised.txt" | cut -d'|' -f1,2 | cmp - "$demo/restored-prefix.txt" || fail "a restored row differs from what was acknowledged"
 
   missing=$((promised > restored ? promised - restored : 0))
   lost=$(tail -n "$missing" "$demo/promised.txt" | awk -F'|' -v before=$((died_at - allowed)) '$3 < before' | wc -l)
