@@ -24,6 +24,7 @@ internal sealed partial class CaptureSession
     /// <summary>If more was committed during a round, another one would not end differently.</summary>
     private const uint SmallTailFrames = 32;
 
+    /// <summary>More than this is worth a round without the lock before the lock is taken.</summary>
     private const uint LargeTailFrames = 400;
 
     private const long DefaultTruncatePageCount = 121359;
@@ -46,7 +47,6 @@ internal sealed partial class CaptureSession
 
     private uint backfilled;
     private bool onSlotZero;
-    private bool backfillBlocked;
     private DateTimeOffset noCheckpointBefore;
     private DateTimeOffset? blockedSince;
     private SqliteConnection? fallbackWriter;
@@ -84,7 +84,7 @@ internal sealed partial class CaptureSession
                 return true;
             }
 
-            if (round == MaxRounds || backfillBlocked || UnbackfilledFrames > 0)
+            if (round == MaxRounds || UnbackfilledFrames > 0)
             {
                 return false;
             }
@@ -221,8 +221,7 @@ internal sealed partial class CaptureSession
             backfilled = (uint)Math.Min(result.BackfilledFrames, captured.Frame);
         }
 
-        backfillBlocked = IsBehindReader(result);
-        RecordBlocked(result.Busy || backfillBlocked);
+        RecordBlocked(result.Busy || IsBehindReader(result));
 
         return result;
     }
