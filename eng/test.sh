@@ -79,9 +79,9 @@ run_suite() {
   printf '%-32s %s passed, %s failed, %s skipped (%s)\n' "$name" "$p" "$((f + e))" "$s" "$(elapsed "$begin")"
   [ "$s" -gt 0 ] && print_skips "$report"
   if [ $((f + e)) -gt 0 ]; then
-    failures+=("$name: $((f + e)) failed, exit code $code")
-    grep -F '[FAIL]' "$results/$name.log"
     grep -v '^ *$' "$results/$name.log" | tail -100
+    # With the reason, and at the end: of a long log often only the end is kept.
+    failures+=("$name: $((f + e)) failed, exit code $code" "$(grep -F -A8 '[FAIL]' "$results/$name.log" | cut -c1-300 | head -60)")
   fi
 }
 
