@@ -24,6 +24,9 @@ public enum LtxErrorKind
     /// <summary>A snapshot does not hold every page of the database.</summary>
     SnapshotIncomplete,
 
+    /// <summary>The database grew, and not all of the new pages are in the files that are merged.</summary>
+    GrowthIncomplete,
+
     /// <summary>The page index is malformed or differs from the page frames.</summary>
     PageIndex,
 

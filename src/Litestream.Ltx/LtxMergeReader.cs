@@ -12,6 +12,7 @@ public sealed class LtxMergeReader
 {
     private readonly LtxReader[] inputs;
     private readonly bool allowGaps;
+    private readonly uint? commit;
 
     // Lowest page first, and of equal pages the last input.
     private readonly PriorityQueue<int, ulong> queue = new();
@@ -21,8 +22,9 @@ public sealed class LtxMergeReader
     /// <summary>Creates a merge; nothing is read yet.</summary>
     /// <param name="inputs">The files in the order of their transactions, no page read yet. Not sorted here.</param>
     /// <param name="allowGaps">Accept missing transactions between files: for rebuilding what can be rebuilt.</param>
+    /// <param name="commit">Pages above this number are left out; null = the commit size of the last input.</param>
     /// <exception cref="ArgumentException">There are no inputs.</exception>
-    public LtxMergeReader(IReadOnlyList<LtxReader> inputs, bool allowGaps = false)
+    public LtxMergeReader(IReadOnlyList<LtxReader> inputs, bool allowGaps = false, uint? commit = null)
     {
         if (inputs.Count == 0)
         {
@@ -31,6 +33,7 @@ public sealed class LtxMergeReader
 
         this.inputs = [.. inputs];
         this.allowGaps = allowGaps;
+        this.commit = commit;
     }
 
     /// <summary>Header of the first input, after opening.</summary>
@@ -41,6 +44,9 @@ public sealed class LtxMergeReader
 
     /// <summary>Whether every input carries rolling database checksums.</summary>
     public bool TracksChecksums => inputs.All(input => input.Header.TracksChecksums);
+
+    /// <summary>The smallest size in pages that the database had before the last input; the largest number with a single input.</summary>
+    internal uint SmallestEarlierCommit => inputs.Length == 1 ? uint.MaxValue : inputs[..^1].Min(input => input.Header.Commit);
 
     /// <summary>The input whose current page is the merge's current page.</summary>
     public LtxReader Current => current ?? throw new InvalidOperationException("There is no current page.");
@@ -66,12 +72,12 @@ public sealed class LtxMergeReader
         }
     }
 
-    /// <summary>Moves to the next page of the result; pages beyond the last commit size are left out.</summary>
+    /// <summary>Moves to the next page of the result; pages beyond the size of the result are left out.</summary>
     /// <returns>False when all inputs are at their end marker.</returns>
     /// <exception cref="LtxException">An input is damaged or cut.</exception>
     public async ValueTask<bool> ReadPageAsync(CancellationToken cancellationToken = default)
     {
-        uint commit = Last.Commit;
+        uint lastPage = commit ?? Last.Commit;
         do
         {
             current = null;
@@ -97,7 +103,7 @@ public sealed class LtxMergeReader
                 holders.Add(loser);
             }
         }
-        while (current.PageNumber > commit);
+        while (current.PageNumber > lastPage);
         return true;
     }
 

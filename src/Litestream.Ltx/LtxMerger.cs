@@ -20,11 +20,13 @@ public static class LtxMerger
     public static async ValueTask<LtxMergeResult> MergeAsync(IReadOnlyList<LtxReader> inputs, Stream output, LtxMergeOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new LtxMergeOptions();
-        var merge = new LtxMergeReader(inputs, options.AllowGaps);
+        var merge = new LtxMergeReader(inputs, options.AllowGaps, options.Header?.Commit);
         await merge.OpenAsync(cancellationToken).ConfigureAwait(false);
-        using var writer = new LtxWriter(output, CreateHeader(merge, options.Flags), leaveOpen: true);
+        using var writer = new LtxWriter(output, options.Header ?? CreateHeader(merge, options.Flags), leaveOpen: true);
+        uint completeAbove = options.CompleteAbove ?? merge.SmallestEarlierCommit;
         while (await merge.ReadPageAsync(cancellationToken).ConfigureAwait(false))
         {
+            CheckGrowth(writer, completeAbove, merge.Current.PageNumber);
             CopyPage(merge.Current, writer);
             if (writer.PageCount % ProgressInterval == 0)
             {
@@ -33,10 +35,47 @@ public static class LtxMerger
             }
         }
 
+        CheckGrowth(writer, completeAbove, LtxFormat.NextPage(LtxFormat.LastPage(writer.Header.Commit, writer.Header.PageSize), writer.Header.PageSize));
         ulong postApply = await merge.FinishAsync(cancellationToken).ConfigureAwait(false);
         long size = writer.Finish(writer.Header.TracksChecksums ? postApply : 0);
         options.Progress?.Invoke(writer.LastPage, writer.Header.Commit);
         return new LtxMergeResult(writer.Header, size, writer.PageCount);
+    }
+
+    /// <summary>
+    /// Header of a merge: time, size and last transaction of the last input, first transaction and pre-apply checksum of the first, no
+    /// WAL position (ltx-format §13).
+    /// </summary>
+    /// <param name="first">Header of the first input.</param>
+    /// <param name="last">Header of the last input.</param>
+    /// <param name="flags">Header flags of the result.</param>
+    public static LtxHeader ResultHeader(in LtxHeader first, in LtxHeader last, uint flags = LtxFormat.NoChecksum) => new()
+    {
+        Flags = flags,
+        PageSize = last.PageSize,
+        Commit = last.Commit,
+        MinTxid = first.MinTxid,
+        MaxTxid = last.MaxTxid,
+        Timestamp = last.Timestamp,
+        PreApplyChecksum = (flags & LtxFormat.NoChecksum) == 0 ? first.PreApplyChecksum : 0,
+    };
+
+    /// <summary>Checks that no page above <paramref name="completeAbove"/> is missing before <paramref name="next"/> (trap C21).</summary>
+    private static void CheckGrowth(LtxWriter writer, uint completeAbove, uint next)
+    {
+        if (next <= completeAbove || writer.Header.IsSnapshot)
+        {
+            return; // A snapshot has its own rule, which the writer checks.
+        }
+
+        uint expected = LtxFormat.NextPage(Math.Max(writer.LastPage, completeAbove), writer.Header.PageSize);
+        if (next > expected)
+        {
+            throw new LtxException(
+                LtxErrorKind.GrowthIncomplete,
+                $"the database grew from {completeAbove} to {writer.Header.Commit} pages in transactions {writer.Header.MinTxid} to {writer.Header.MaxTxid}, but no input has page {expected}; a new snapshot makes later transactions restorable",
+                pageNumber: expected);
+        }
     }
 
     private static void CopyPage(LtxReader source, LtxWriter writer)
@@ -61,15 +100,6 @@ public static class LtxMerger
             throw new LtxException(LtxErrorKind.FlagsMismatch, "a merge with database checksums was asked for, but an input has none");
         }
 
-        return new LtxHeader
-        {
-            Flags = flags,
-            PageSize = merge.Last.PageSize,
-            Commit = merge.Last.Commit,
-            MinTxid = merge.First.MinTxid,
-            MaxTxid = merge.Last.MaxTxid,
-            Timestamp = merge.Last.Timestamp,
-            PreApplyChecksum = track ? merge.First.PreApplyChecksum : 0,
-        };
+        return ResultHeader(merge.First, merge.Last, flags);
     }
 }

@@ -36,7 +36,7 @@ public sealed class LtxReader : IAsyncDisposable, IDisposable
     /// <param name="source">The file from its first byte on. Reads may return any number of bytes.</param>
     /// <param name="name">Name of the file for messages.</param>
     /// <param name="leaveOpen">Whether the source stays open when the reader is disposed.</param>
-    /// <param name="bufferSize">Bytes to ask the source for at a time; raised to the largest page frame when smaller.</param>
+    /// <param name="bufferSize">Bytes to ask the source for at a time; raised where a page frame is larger.</param>
     public LtxReader(Stream source, string? name = null, bool leaveOpen = false, int bufferSize = DefaultBufferSize)
     {
         input = new InputBuffer(source, leaveOpen, bufferSize);
@@ -301,7 +301,6 @@ public sealed class LtxReader : IAsyncDisposable, IDisposable
         Header = LtxHeader.Parse(input.Available, name);
         input.Available[..LtxFormat.HeaderSize].CopyTo(headerBytes);
         input.Advance(LtxFormat.HeaderSize);
-        input.EnsureCapacity(LtxFormat.MaxFrameSize(Header.PageSize));
         frames = new FrameDecoder(Header, name, LtxFormat.HeaderSize, afterHeader: true);
         state = next + 1;
         return true;
@@ -313,6 +312,7 @@ public sealed class LtxReader : IAsyncDisposable, IDisposable
         if (hasPage)
         {
             Count();
+            ReturnPage();
             input.Advance(frames!.FrameSize);
             hasPage = false;
         }
@@ -395,14 +395,19 @@ public sealed class LtxReader : IAsyncDisposable, IDisposable
 
     private static InvalidOperationException NoPage() => new("There is no current page.");
 
-    private void ReturnBuffers()
+    /// <summary>A merge of thousands of files decompresses one page at a time: readers that wait need no page buffer.</summary>
+    private void ReturnPage()
     {
         if (page is not null)
         {
             ArrayPool<byte>.Shared.Return(page);
             page = null;
         }
+    }
 
+    private void ReturnBuffers()
+    {
+        ReturnPage();
         if (block is not null)
         {
             ArrayPool<byte>.Shared.Return(block);

@@ -79,7 +79,7 @@ public sealed class ResumableReader
                     AddProgress(count);
                 }
             }
-            catch (IOException error) when (error is not (LtxFileNotFoundException or ReplicaException { IsTransient: false }))
+            catch (IOException error) when (IsResumable(error))
             {
                 failure = error;
             }
@@ -93,7 +93,17 @@ public sealed class ResumableReader
         return done;
     }
 
-    private void AddProgress(int count)
+    /// <summary>
+    /// The whole file as a forward stream, asynchronous only: one request if nothing breaks, where <see cref="ReadAsync"/> makes one per
+    /// call. Errors and retries are those of <see cref="ReadAsync"/>. Nothing is opened before the first read.
+    /// </summary>
+    public Stream AsStream() => new ResumableStream(this);
+
+    internal static bool IsResumable(IOException error) => error is not (LtxFileNotFoundException or ReplicaException { IsTransient: false });
+
+    internal ValueTask<Stream> OpenAsync(long offset, long size, CancellationToken cancellationToken) => _open(offset, size, cancellationToken);
+
+    internal void AddProgress(int count)
     {
         lock (_gate)
         {
@@ -106,7 +116,7 @@ public sealed class ResumableReader
         }
     }
 
-    private async ValueTask WaitAsync(long offset, IOException? failure, CancellationToken cancellationToken)
+    internal async ValueTask WaitAsync(long offset, IOException? failure, CancellationToken cancellationToken)
     {
         int failures;
         lock (_gate)

@@ -117,7 +117,7 @@ public sealed class MergeTrapTests
     [Fact]
     public async Task Trap12_HeaderOfTheResult_TakesFirstAndLast()
     {
-        byte[] first = TestFiles.Build(TestFiles.Header(commit: 2, min: 7, max: 8) with { Timestamp = 5, WalOffset = 32, WalSize = 10, WalSalt1 = 1, WalSalt2 = 2, NodeId = 3 }, [(1, A)]);
+        byte[] first = TestFiles.Build(TestFiles.Header(commit: 10, min: 7, max: 8) with { Timestamp = 5, WalOffset = 32, WalSize = 10, WalSalt1 = 1, WalSalt2 = 2, NodeId = 3 }, [(1, A)]);
         byte[] last = TestFiles.Build(TestFiles.Header(commit: 9, min: 9, max: 12) with { Timestamp = 4, WalOffset = 64, WalSize = 20, WalSalt1 = 3, WalSalt2 = 4, NodeId = 5 }, [(9, B)]);
         LtxHeader expected = TestFiles.Header(commit: 9, min: 7, max: 12) with { Timestamp = 4 };
         Assert.Equal(expected, TestFiles.ReadAll(await Merging.MergeAsync([first, last])).Header);

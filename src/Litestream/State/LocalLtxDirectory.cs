@@ -1,16 +1,16 @@
+using System.Globalization;
 using Litestream.Ltx;
 using Litestream.Storage;
 
 namespace Litestream.State;
 
 /// <summary>
-/// Level 0 of the state directory: <c>&lt;state&gt;/ltx/0/&lt;n&gt;-&lt;n&gt;.ltx</c>. There is no position file: the newest name, once its
-/// file has been verified whole, is the position (replication §3, §4).
+/// The LTX files of the state directory: <c>&lt;state&gt;/ltx/&lt;level&gt;/&lt;min&gt;-&lt;max&gt;.ltx</c>. There is no position file: the newest name
+/// of level 0, once its file has been verified whole, is the position (replication §3, §4). Levels 1 to 9 are copies of what is on the
+/// replica, so that merging needs no download (decision D6).
 /// </summary>
 internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDirectory)
 {
-    private const string TemporarySuffix = ".tmp";
-
     /// <summary><c>&lt;state&gt;/ltx</c>: what a reset removes.</summary>
     public string Root { get; } = Path.Combine(stateDirectory, "ltx");
 
@@ -23,7 +23,17 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
     /// <summary>Mode and owner of new directories: those of the database's directory.</summary>
     public FileOwnership? DirectoryOwnership { get; set; }
 
-    /// <summary>Path of the file of one transaction.</summary>
+    /// <summary>Directory of a level, 0 to 9.</summary>
+    public string DirectoryOf(int level) =>
+        level == 0 ? LevelZero : Path.Combine(Root, level.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>Path of a file of any level.</summary>
+    public string PathOf(int level, Txid min, Txid max) => Path.Combine(DirectoryOf(level), LtxFileName.Format(min, max));
+
+    /// <inheritdoc cref="PathOf(int, Txid, Txid)"/>
+    public string PathOf(in LtxFileInfo file) => PathOf(file.Level, file.MinTxid, file.MaxTxid);
+
+    /// <summary>Path of the level-0 file of one transaction.</summary>
     public string PathOf(Txid txid) => Path.Combine(LevelZero, LtxFileName.Format(txid, txid));
 
     /// <summary>Creates the directories that are missing.</summary>
@@ -32,17 +42,18 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
     /// <summary>Removes what a crash left half-written (replication §2). Names that are not ours are not touched.</summary>
     public void DeleteTemporaryFiles() => DeleteTemporaryFiles(stateDirectory);
 
-    /// <summary>Level-0 files by name, ascending by (min, max).</summary>
-    public List<LtxFileInfo> List()
+    /// <summary>Files of a level by name, ascending by (min, max); none if the level was never written. Their time is that of the local file.</summary>
+    public List<LtxFileInfo> List(int level = 0)
     {
         var files = new List<LtxFileInfo>();
-        foreach (DirectoryEntry entry in fileSystem.List(LevelZero))
+        string directory = DirectoryOf(level);
+        foreach (DirectoryEntry entry in fileSystem.List(directory))
         {
             if (entry.Kind == FileKind.Regular
                 && LtxFileName.TryParse(entry.Name, out Txid min, out Txid max)
-                && fileSystem.Stat(Path.Combine(LevelZero, entry.Name)) is { } status)
+                && fileSystem.Stat(Path.Combine(directory, entry.Name)) is { } status)
             {
-                files.Add(new LtxFileInfo(0, min, max, status.Size, status.ModifiedAt));
+                files.Add(new LtxFileInfo(level, min, max, status.Size, status.ModifiedAt));
             }
         }
 
@@ -93,11 +104,65 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
         }
     }
 
-    /// <summary>Opens one file for reading from its begin.</summary>
+    /// <summary>Opens the level-0 file of one transaction for reading from its begin.</summary>
     /// <exception cref="LocalLtxException">Missing or unreadable.</exception>
-    public Stream Open(Txid txid)
+    public Stream Open(Txid txid) => Open(PathOf(txid), txid);
+
+    /// <summary>Opens a file of any level for reading from its begin.</summary>
+    /// <exception cref="LocalLtxException">Missing or unreadable.</exception>
+    public Stream Open(in LtxFileInfo file) => Open(PathOf(file), file.MaxTxid);
+
+    /// <summary>Size in bytes of the level-0 file of one transaction, or null if it is not there.</summary>
+    public long? SizeOf(Txid txid) => fileSystem.Stat(PathOf(txid))?.Size;
+
+    /// <summary>Size in bytes of a file of any level, or null if it is not there.</summary>
+    public long? SizeOf(in LtxFileInfo file) => fileSystem.Stat(PathOf(file))?.Size;
+
+    /// <summary>
+    /// Writes one level-0 file: temp, fsync, rename, fsync of the directory. It replaces an older version of the same transaction in one
+    /// step. On any failure the temp file is removed and nothing is published (replication §7.7).
+    /// </summary>
+    /// <param name="txid">Transaction.</param>
+    /// <param name="write">Writes the content.</param>
+    /// <exception cref="LocalLtxException">A step failed; a full disk has class <see cref="LocalLtxProblem.DiskFull"/>.</exception>
+    public void Write(Txid txid, Action<Stream> write)
     {
-        string path = PathOf(txid);
+        using StagedLtxFile staged = Stage(0, txid, txid);
+        write(staged.Content);
+        staged.Seal();
+        staged.Publish();
+    }
+
+    /// <summary>Starts a file of any level; nothing is visible until it is published.</summary>
+    /// <exception cref="LocalLtxException">The temp file cannot be created.</exception>
+    public StagedLtxFile Stage(int level, Txid min, Txid max)
+    {
+        string path = PathOf(level, min, max);
+        try
+        {
+            string directory = DirectoryOf(level);
+            if (fileSystem.Stat(directory) is null)
+            {
+                fileSystem.CreateDirectory(directory, DirectoryOwnership);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new LocalLtxException(
+                "stage-mkdir", path + StagedLtxFile.TemporarySuffix, max, e is DiskFullException ? LocalLtxProblem.DiskFull : LocalLtxProblem.Transient, e);
+        }
+
+        return StagedLtxFile.Create(fileSystem, path, max, FileOwnership);
+    }
+
+    /// <summary>Removes one file of any level; a missing one is fine.</summary>
+    public void Delete(in LtxFileInfo file) => fileSystem.Delete(PathOf(file));
+
+    /// <summary>Removes all local LTX files; database and replica stay as they are (replication §11).</summary>
+    public void Reset() => fileSystem.DeleteTree(Root);
+
+    private SequentialFileStream Open(string path, Txid txid)
+    {
         try
         {
             return new SequentialFileStream(fileSystem.OpenRead(path));
@@ -112,68 +177,6 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
         }
     }
 
-    /// <summary>Size in bytes of one file, or null if it is not there.</summary>
-    public long? SizeOf(Txid txid) => fileSystem.Stat(PathOf(txid))?.Size;
-
-    /// <summary>
-    /// Writes one file: temp, fsync, rename, fsync of the directory. It replaces an older version of the same transaction in one
-    /// step. On any failure the temp file is removed and nothing is published (replication §7.7).
-    /// </summary>
-    /// <param name="txid">Transaction.</param>
-    /// <param name="write">Writes the content.</param>
-    /// <exception cref="LocalLtxException">A step failed; a full disk has class <see cref="LocalLtxProblem.DiskFull"/>.</exception>
-    public void Write(Txid txid, Action<Stream> write)
-    {
-        string path = PathOf(txid);
-        string temporary = path + TemporarySuffix;
-        string step = "stage-mkdir";
-        try
-        {
-            if (fileSystem.Stat(LevelZero) is null)
-            {
-                Create();
-            }
-
-            step = "stage-open";
-            using (IFile file = fileSystem.Create(temporary, FileOwnership))
-            {
-                step = "stage-write";
-                using (var stream = new SequentialFileStream(file, ownsFile: false))
-                {
-                    write(stream);
-                }
-
-                step = "stage-sync";
-                file.Sync();
-                step = "stage-close";
-            }
-
-            step = "stage-rename";
-            fileSystem.Rename(temporary, path);
-
-            // Without it a power cut can bring the old name back, and the next start would use a TXID again that is already in the
-            // store (trap A31).
-            step = "stage-sync-directory";
-            fileSystem.SyncDirectory(LevelZero);
-        }
-        catch (Exception e)
-        {
-            fileSystem.TryDelete(temporary);
-            if (e is (IOException or UnauthorizedAccessException) and not (LtxException or LocalLtxException))
-            {
-                throw new LocalLtxException(step, temporary, txid, e is DiskFullException ? LocalLtxProblem.DiskFull : LocalLtxProblem.Transient, e);
-            }
-
-            throw;
-        }
-    }
-
-    /// <summary>Removes one file; a missing one is fine.</summary>
-    public void Delete(in LtxFileInfo file) => fileSystem.Delete(Path.Combine(LevelZero, file.Name));
-
-    /// <summary>Removes all local LTX files; database and replica stay as they are (replication §11).</summary>
-    public void Reset() => fileSystem.DeleteTree(Root);
-
     private void DeleteTemporaryFiles(string directory)
     {
         foreach (DirectoryEntry entry in fileSystem.List(directory))
@@ -183,7 +186,7 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
             {
                 DeleteTemporaryFiles(path);
             }
-            else if (entry.Kind == FileKind.Regular && entry.Name.EndsWith(TemporarySuffix, StringComparison.Ordinal))
+            else if (entry.Kind == FileKind.Regular && entry.Name.EndsWith(StagedLtxFile.TemporarySuffix, StringComparison.Ordinal))
             {
                 fileSystem.Delete(path);
             }

@@ -42,7 +42,7 @@ public sealed class LocalLtxException : IOException
     /// <summary>The file.</summary>
     public string Path { get; }
 
-    /// <summary>The transaction the file is for; level 0.</summary>
+    /// <summary>The transaction the file is for; its last one above level 0.</summary>
     public Txid Txid { get; }
 
     /// <summary>Class of the failure.</summary>

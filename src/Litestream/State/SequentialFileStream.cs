@@ -3,7 +3,10 @@ using Litestream.Storage;
 namespace Litestream.State;
 
 /// <summary>A file of the file-system seam as a forward stream. All calls are synchronous: these are local files.</summary>
-internal sealed class SequentialFileStream(IFile file, bool ownsFile = true) : Stream
+/// <param name="file">The file.</param>
+/// <param name="ownsFile">Whether it is closed with the stream.</param>
+/// <param name="onWriteError">Makes the exception to throw out of the one that a write threw; null = that one.</param>
+internal sealed class SequentialFileStream(IFile file, bool ownsFile = true, Func<Exception, Exception>? onWriteError = null) : Stream
 {
     private long position;
 
@@ -34,7 +37,15 @@ internal sealed class SequentialFileStream(IFile file, bool ownsFile = true) : S
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        file.Write(buffer, position);
+        try
+        {
+            file.Write(buffer, position);
+        }
+        catch (Exception e) when (onWriteError is not null)
+        {
+            throw onWriteError(e);
+        }
+
         position += buffer.Length;
     }
 
