@@ -106,11 +106,15 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
 
     /// <summary>Opens the level-0 file of one transaction for reading from its begin.</summary>
     /// <exception cref="LocalLtxException">Missing or unreadable.</exception>
-    public Stream Open(Txid txid) => Open(PathOf(txid), txid);
+    public Stream Open(Txid txid) => new SequentialFileStream(OpenFile(PathOf(txid), txid));
 
     /// <summary>Opens a file of any level for reading from its begin.</summary>
     /// <exception cref="LocalLtxException">Missing or unreadable.</exception>
-    public Stream Open(in LtxFileInfo file) => Open(PathOf(file), file.MaxTxid);
+    public Stream Open(in LtxFileInfo file) => new SequentialFileStream(OpenFile(file));
+
+    /// <summary>Opens a file of any level; the caller reads at offsets.</summary>
+    /// <exception cref="LocalLtxException">Missing or unreadable.</exception>
+    public IFile OpenFile(in LtxFileInfo file) => OpenFile(PathOf(file), file.MaxTxid);
 
     /// <summary>Size in bytes of the level-0 file of one transaction, or null if it is not there.</summary>
     public long? SizeOf(Txid txid) => fileSystem.Stat(PathOf(txid))?.Size;
@@ -161,11 +165,11 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
     /// <summary>Removes all local LTX files; database and replica stay as they are (replication §11).</summary>
     public void Reset() => fileSystem.DeleteTree(Root);
 
-    private SequentialFileStream Open(string path, Txid txid)
+    private IFile OpenFile(string path, Txid txid)
     {
         try
         {
-            return new SequentialFileStream(fileSystem.OpenRead(path));
+            return fileSystem.OpenRead(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -61,6 +61,9 @@ internal sealed class StagedLtxFile : IDisposable
         Run("stage-close", Close);
     }
 
+    /// <summary>Opens the sealed file for reading, before or after it was published.</summary>
+    public IFile OpenRead() => fileSystem.OpenRead(published ? path : TemporaryPath);
+
     /// <summary>Gives the sealed file its name, in one step, also over an older version of it.</summary>
     public void Publish()
     {

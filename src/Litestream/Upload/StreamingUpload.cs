@@ -12,19 +12,32 @@ internal static class StreamingUpload
 {
     private const int BufferBytes = 1 << 20;
 
+    /// <summary>Runs a synchronous encoder on a thread of the pool and the upload beside it.</summary>
+    public static Task<LtxFileInfo> RunAsync(
+        IReplicaClient client, int level, Txid min, Txid max, Action<Stream> encode, CancellationToken cancellationToken) =>
+        RunAsync(
+            client, level, min, max,
+            stream =>
+            {
+                encode(stream);
+                return Task.CompletedTask;
+            },
+            cancellationToken);
+
     /// <summary>Runs the encoder on a thread of the pool and the upload beside it.</summary>
     public static async Task<LtxFileInfo> RunAsync(
-        IReplicaClient client, int level, Txid min, Txid max, Action<Stream> encode, CancellationToken cancellationToken)
+        IReplicaClient client, int level, Txid min, Txid max, Func<Stream, Task> encode, CancellationToken cancellationToken)
     {
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: BufferBytes, resumeWriterThreshold: BufferBytes / 2, useSynchronizationContext: false));
         Task producer = Task.Run(
-            () =>
+            async () =>
             {
                 try
                 {
-                    using (Stream stream = pipe.Writer.AsStream(leaveOpen: true))
+                    Stream stream = pipe.Writer.AsStream(leaveOpen: true);
+                    await using (stream.ConfigureAwait(false))
                     {
-                        encode(stream);
+                        await encode(stream).ConfigureAwait(false);
                     }
 
                     pipe.Writer.Complete();
