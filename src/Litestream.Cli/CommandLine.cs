@@ -13,7 +13,7 @@ internal static class CommandLine
     /// <summary>The visible commands in the order of the summary.</summary>
     public static IReadOnlyList<string> Names { get; } =
     [
-        "databases", "info", "list", "ltx", "register", "replicate", "reset", "restore", "start", "status", "stop", "sync",
+        "databases", "info", "list", "ltx", "points", "register", "replicate", "reset", "restore", "start", "status", "stop", "sync",
         "unregister", "version",
     ];
 
@@ -70,6 +70,7 @@ internal static class CommandLine
     {
         "databases" => new DatabasesCommand(host),
         "ltx" or "wal" => new LtxCommand(host),
+        "points" => new PointsCommand(host),
         "replicate" => new ReplicateCommand(host),
         "reset" => new ResetCommand(host),
         "restore" => new RestoreCommand(host),

@@ -41,7 +41,7 @@ internal sealed class RestorePlanner
             reached = start.MaxTxid;
         }
 
-        LevelCursor[] cursors = [.. Enumerable.Range(0, LtxFileInfo.SnapshotLevel).Select(level => new LevelCursor(_listing[level]))];
+        LevelCursor[] cursors = Cursors();
         while (!IsTarget(reached) && Best(cursors, reached) is { } next)
         {
             plan.Add(next);
@@ -61,14 +61,19 @@ internal sealed class RestorePlanner
         return plan;
     }
 
+    /// <summary>Whether a name makes sense at all: upstream's names never violate this, made-up ones may.</summary>
+    internal static bool IsUsable(LtxFileInfo file) =>
+        file.MinTxid <= file.MaxTxid && !file.MinTxid.IsNone && (file.Level != LtxFileInfo.SnapshotLevel || file.MinTxid.Value == 1);
+
     private bool IsTarget(Txid reached) => !_target.IsNone && reached == _target;
 
     private bool IsEligible(in LtxFileInfo file) =>
         (_target.IsNone || file.MaxTxid <= _target)
         && (_before is not { } time || file.CreatedAt < time)
-        && file.MinTxid <= file.MaxTxid
-        && !file.MinTxid.IsNone
+        && IsUsable(file)
         && (_excluded.Count == 0 || !_excluded.Contains(file));
+
+    private LevelCursor[] Cursors() => [.. Enumerable.Range(0, LtxFileInfo.SnapshotLevel).Select(level => new LevelCursor(_listing[level]))];
 
     private LtxFileInfo? FindBase()
     {
@@ -76,8 +81,7 @@ internal sealed class RestorePlanner
         LtxFileInfo? newest = null;
         foreach (LtxFileInfo file in snapshots)
         {
-            // MinTXID 1 means "all pages"; anything else in this level is no base.
-            if (file.MinTxid.Value == 1 && IsEligible(file) && (newest is not { } best || file.MaxTxid > best.MaxTxid))
+            if (IsEligible(file) && (newest is not { } best || file.MaxTxid > best.MaxTxid))
             {
                 newest = file;
             }
@@ -118,23 +122,33 @@ internal sealed class RestorePlanner
 
     private void ThrowIfFilesAreBehindAGap(LevelCursor[] cursors, Txid reached)
     {
-        Txid? nearest = null;
-        foreach (LevelCursor cursor in cursors)
-        {
-            foreach (LtxFileInfo file in cursor.Rest)
-            {
-                if (file.MinTxid > reached.Next && IsEligible(file) && (nearest is not { } known || file.MinTxid < known))
-                {
-                    nearest = file.MinTxid;
-                }
-            }
-        }
+        List<LtxFileInfo> behind = [.. cursors.SelectMany(cursor => cursor.Rest).Where(file => file.MinTxid > reached.Next && IsEligible(file))];
 
         // Without any start the message about the missing start says more.
-        if (nearest is { } next && !reached.IsNone)
+        if (behind.Count == 0 || reached.IsNone)
+        {
+            return;
+        }
+
+        // Files that are older than the time but lie inside a merged file that is newer: granularity, nothing is missing (§9.3).
+        Txid covered = _before is null ? reached : CoverageFrom(reached);
+        if (behind.Select(file => file.MinTxid).Where(min => covered.Value != ulong.MaxValue && min > covered.Next).Order().FirstOrDefault() is { IsNone: false } next)
         {
             throw new RestoreGapException(reached, next);
         }
+    }
+
+    /// <summary>How far files of any time lead on without a gap.</summary>
+    private Txid CoverageFrom(Txid reached)
+    {
+        var anyTime = new RestorePlanner(_listing, Txid.None, null, _excluded);
+        LevelCursor[] cursors = Cursors();
+        while (anyTime.Best(cursors, reached) is { } next)
+        {
+            reached = next.MaxTxid;
+        }
+
+        return reached;
     }
 
     private RestoreUnavailableException Unavailable(Txid reached)

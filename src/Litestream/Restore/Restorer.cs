@@ -32,6 +32,15 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
         return await PlanAsync(options, Txid.None, [], cancellationToken);
     }
 
+    /// <summary>What can be restored; reads listings only. Files that are too small to be LTX files do not count.</summary>
+    /// <param name="cancellationToken">Stops listing.</param>
+    public async Task<RestorePoints> ListPointsAsync(CancellationToken cancellationToken)
+    {
+        ReplicaListing listing = await ReplicaListing.ReadAsync(client, accurateTimes: true, cancellationToken);
+        IReadOnlyList<GenerationFile> generations = Generations is { } source ? await source.ListGenerationFilesAsync(cancellationToken) : [];
+        return RestorePoints.Of(listing.All.Where(file => file.Size >= LtxFormat.HeaderSize), generations);
+    }
+
     /// <summary>Restores.</summary>
     /// <param name="options">What to restore, and where to.</param>
     /// <param name="progress">Told after each part, from several threads; null = nobody.</param>

@@ -73,6 +73,16 @@ public sealed class PlannerTests
         Assert.Contains("000000000000000a", error.Detail, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(355, "9:100 2:101-130 1:131-133")] // 134 and 135 are older, but their first file went to level 1 and on.
+    [InlineData(365, "9:100 2:101-130 1:131-133 1:134-136")]
+    public async Task P18_a_time_inside_a_merged_file_gives_the_boundary_before_it(int seconds, string expected)
+    {
+        MemoryReplicaClient client = Example();
+        client.Remove(0, new Txid(134), new Txid(134)); // What retention does: 135 is younger and still there.
+        Assert.Equal(expected, await PlanAsync(client, $"time {seconds}"));
+    }
+
     [Fact]
     public async Task C9_a_contained_file_is_skipped()
     {
