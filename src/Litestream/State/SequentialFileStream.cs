@@ -1,3 +1,4 @@
+using Litestream.Ltx;
 using Litestream.Storage;
 
 namespace Litestream.State;
@@ -9,6 +10,9 @@ namespace Litestream.State;
 internal sealed class SequentialFileStream(IFile file, bool ownsFile = true, Func<Exception, Exception>? onWriteError = null) : Stream
 {
     private long position;
+
+    /// <summary>CRC-64 of all bytes written through this stream.</summary>
+    public ulong WrittenChecksum { get; private set; }
 
     public override bool CanRead => true;
 
@@ -46,6 +50,7 @@ internal sealed class SequentialFileStream(IFile file, bool ownsFile = true, Fun
             throw onWriteError(e);
         }
 
+        WrittenChecksum = Crc64.Append(WrittenChecksum, buffer);
         position += buffer.Length;
     }
 

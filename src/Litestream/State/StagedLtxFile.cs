@@ -15,6 +15,7 @@ internal sealed class StagedLtxFile : IDisposable
     private readonly string path;
     private readonly Txid txid;
     private IFile? file;
+    private SequentialFileStream? content;
     private bool published;
 
     private StagedLtxFile(IFileSystem fileSystem, string path, Txid txid)
@@ -29,7 +30,10 @@ internal sealed class StagedLtxFile : IDisposable
     public string TemporaryPath { get; }
 
     /// <summary>Takes the content. Errors of its writes are <see cref="LocalLtxException"/>.</summary>
-    public Stream Content { get; private set; } = Stream.Null;
+    public Stream Content => content!;
+
+    /// <summary>CRC-64 of the bytes of the content.</summary>
+    public ulong Checksum => content!.WrittenChecksum;
 
     /// <summary>Bytes of the content, once sealed.</summary>
     public long Size { get; private set; }
@@ -44,7 +48,7 @@ internal sealed class StagedLtxFile : IDisposable
     {
         var staged = new StagedLtxFile(fileSystem, path, txid);
         staged.Run("stage-open", () => staged.file = fileSystem.Create(staged.TemporaryPath, owner));
-        staged.Content = new SequentialFileStream(staged.file!, ownsFile: false, e => staged.Failure("stage-write", e));
+        staged.content = new SequentialFileStream(staged.file!, ownsFile: false, e => staged.Failure("stage-write", e));
         return staged;
     }
 

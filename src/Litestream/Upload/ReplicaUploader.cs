@@ -89,7 +89,7 @@ internal sealed class ReplicaUploader(
     private async Task UploadFileAsync(Txid txid, CancellationToken cancellationToken)
     {
         // Verified whole: what is uploaded counts as safe, so a file that the disk has damaged must be noticed now (trap A16).
-        int pageSize = directory.Verify(txid).PageSize;
+        int pageSize = directory.VerifyForUpload(txid).PageSize;
         if (await RemotePageSizeAsync(cancellationToken).ConfigureAwait(false) is { } before && before != pageSize)
         {
             // Files of two page sizes do not merge: the copy becomes a base of its own, and before the increment, so that the newest
