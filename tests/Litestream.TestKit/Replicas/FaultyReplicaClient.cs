@@ -33,6 +33,8 @@ public sealed class FaultyReplicaClient(IReplicaClient inner) : IReplicaClient
     private readonly Dictionary<ReplicaOperation, int> _counts = [];
     private readonly List<Fault> _faults = [];
     private readonly Queue<(long Bytes, Exception? Failure)> _cuts = new();
+    private readonly Queue<(long Bytes, Exception Failure)> _uploadCuts = new();
+    private readonly List<long> _openOffsets = [];
     private int _openStreams;
 
     /// <inheritdoc/>
@@ -46,6 +48,18 @@ public sealed class FaultyReplicaClient(IReplicaClient inner) : IReplicaClient
 
     /// <summary>The greatest number of streams that were open at the same time.</summary>
     public int MostOpenStreams { get; private set; }
+
+    /// <summary>Offsets of all reads so far, in order: a resumed read begins behind 0.</summary>
+    public IReadOnlyList<long> OpenOffsets
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _openOffsets];
+            }
+        }
+    }
 
     /// <summary>All requests so far.</summary>
     public int TotalRequests
@@ -96,6 +110,15 @@ public sealed class FaultyReplicaClient(IReplicaClient inner) : IReplicaClient
         }
     }
 
+    /// <summary>Fails the next upload after it has taken some bytes of its source.</summary>
+    public void CutNextUpload(long bytes, Exception? failure = null)
+    {
+        lock (_gate)
+        {
+            _uploadCuts.Enqueue((bytes, failure ?? new ReplicaException("upload: connection reset by peer")));
+        }
+    }
+
     /// <summary>Forgets planned faults; counts stay.</summary>
     public void Repair()
     {
@@ -103,6 +126,7 @@ public sealed class FaultyReplicaClient(IReplicaClient inner) : IReplicaClient
         {
             _faults.Clear();
             _cuts.Clear();
+            _uploadCuts.Clear();
         }
     }
 
@@ -133,6 +157,11 @@ public sealed class FaultyReplicaClient(IReplicaClient inner) : IReplicaClient
         int level, Txid minTxid, Txid maxTxid, long offset, long size, CancellationToken cancellationToken)
     {
         Fault? late = Enter(ReplicaOperation.Open, level, minTxid, maxTxid);
+        lock (_gate)
+        {
+            _openOffsets.Add(offset);
+        }
+
         Stream stream = await inner.OpenAsync(level, minTxid, maxTxid, offset, size, cancellationToken);
         if (late is not null)
         {
@@ -160,6 +189,14 @@ public sealed class FaultyReplicaClient(IReplicaClient inner) : IReplicaClient
         int level, Txid minTxid, Txid maxTxid, Stream source, WriteMode mode, CancellationToken cancellationToken)
     {
         Fault? late = Enter(ReplicaOperation.Write, level, minTxid, maxTxid);
+        lock (_gate)
+        {
+            if (_uploadCuts.TryDequeue(out (long Bytes, Exception Failure) cut))
+            {
+                source = new CutStream(source, cut.Bytes, cut.Failure);
+            }
+        }
+
         LtxFileInfo info = await inner.WriteAsync(level, minTxid, maxTxid, source, mode, cancellationToken);
         late?.Throw();
         return info;
