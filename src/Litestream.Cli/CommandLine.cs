@@ -14,7 +14,7 @@ internal static class CommandLine
     public static IReadOnlyList<string> Names { get; } =
     [
         "databases", "info", "list", "ltx", "points", "register", "replicate", "reset", "restore", "start", "status", "stop", "sync",
-        "unregister", "version",
+        "unregister", "verify", "version",
     ];
 
     /// <summary>Runs a command line.</summary>
@@ -75,6 +75,7 @@ internal static class CommandLine
         "reset" => new ResetCommand(host),
         "restore" => new RestoreCommand(host),
         "status" => new StatusCommand(host),
+        "verify" => new VerifyCommand(host),
         "version" => new VersionCommand(host),
         "info" => new SocketCommand(host, name, "show the running daemon", 10, takesPath: false),
         "list" => new SocketCommand(host, name, "list the databases of the running daemon", 10, takesPath: false),

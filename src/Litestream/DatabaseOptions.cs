@@ -47,6 +47,9 @@ public sealed record DatabaseOptions
     /// <summary>How long uploaded L0 files are kept locally; 0 = for ever (replication §12). Default 5 min.</summary>
     public TimeSpan L0Retention { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Back so far every point stays restorable (<c>snapshot.retention</c>). Default 24 h.</summary>
+    public TimeSpan SnapshotRetention { get; init; } = TimeSpan.FromHours(24);
+
     /// <summary>The state directory in force.</summary>
     public string StateDirectory => MetaPath ?? DefaultStateDirectory(Path);
 

@@ -36,7 +36,10 @@ public sealed class OutputTests
         Assert.Contains("? left", ProgressLine.Format(new RestoreProgress(0, 10), TimeSpan.Zero), StringComparison.Ordinal);
     }
 
-    public static TheoryData<string> Commands() => [.. CommandLine.Names];
+    /// <summary>Commands that no released program has; nothing of them is recorded.</summary>
+    private static readonly string[] OwnCommands = ["points", "verify"];
+
+    public static TheoryData<string> Commands() => [.. CommandLine.Names.Except(OwnCommands)];
 
     /// <summary>Scripts and people find every documented flag in the help text, and the summary is complete (usage.json).</summary>
     [Theory]
@@ -71,6 +74,6 @@ public sealed class OutputTests
     {
         Assert.SkipUnless(RecordedRun.Exist, "no recordings beside this checkout");
         Assert.Equal(
-            RecordedRun.Document("usage").GetProperty("summary").EnumerateArray().Select(n => n.GetString()), CommandLine.Names);
+            RecordedRun.Document("usage").GetProperty("summary").EnumerateArray().Select(n => n.GetString()), CommandLine.Names.Except(OwnCommands));
     }
 }

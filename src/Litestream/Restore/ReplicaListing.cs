@@ -19,11 +19,23 @@ internal sealed class ReplicaListing
     /// <summary>Time of the latest file of all levels; null without files.</summary>
     internal DateTimeOffset? Latest => All.Select(file => (DateTimeOffset?)file.CreatedAt).Max();
 
+    /// <summary>The greatest transaction of all levels; none without files.</summary>
+    internal Txid Newest => All.Select(file => file.MaxTxid).DefaultIfEmpty().Max();
+
     /// <summary>Every file, levels ascending.</summary>
     internal IEnumerable<LtxFileInfo> All => _levels.SelectMany(level => level);
 
     /// <summary>Files of one level.</summary>
     internal IReadOnlyList<LtxFileInfo> this[int level] => _levels[level];
+
+    /// <summary>A listing of some files, in any order.</summary>
+    internal static ReplicaListing Of(IEnumerable<LtxFileInfo> files)
+    {
+        ILookup<int, LtxFileInfo> levels = files.ToLookup(file => file.Level);
+        return new ReplicaListing(
+            [.. Enumerable.Range(0, LtxFileInfo.LevelCount).Select(level => (IReadOnlyList<LtxFileInfo>)
+                [.. levels[level].OrderBy(file => file.MinTxid).ThenBy(file => file.MaxTxid)])]);
+    }
 
     /// <summary>
     /// Lists level 0 first and upward from there: files move upward only, and the merged file exists before its sources go, so
