@@ -19,6 +19,7 @@ internal sealed class FrameList(long firstFrame) : IDisposable
     private byte[] current = [];
     private int used;
     private long totalSize;
+    private volatile bool checkpointsMade;
 
     /// <summary>Number of frames.</summary>
     internal long Count { get; private set; }
@@ -37,11 +38,6 @@ internal sealed class FrameList(long firstFrame) : IDisposable
             NextChunk();
         }
 
-        if (Count % CheckpointDistance == 0)
-        {
-            checkpoints.Add(new Checkpoint(LastPage, End, chunks.Count, used));
-        }
-
         uint gap = pageNumber - LastPage - 1;
         used += Varint.Write(current.AsSpan(used), ((ulong)frameSize << 1) | (gap == 0 ? 0u : 1u));
         if (gap != 0)
@@ -57,9 +53,17 @@ internal sealed class FrameList(long firstFrame) : IDisposable
     /// <summary>All frames in file order.</summary>
     internal IEnumerable<PageIndexEntry> Entries() => EntriesFrom(new Checkpoint(0, firstFrame, 0, 0));
 
-    /// <summary>Finds the frame of a page.</summary>
+    /// <summary>Finds the frame of a page. All frames must have been added.</summary>
     internal bool TryFind(uint pageNumber, out PageIndexEntry entry)
     {
+        if (!checkpointsMade)
+        {
+            lock (checkpoints)
+            {
+                EnsureCheckpoints();
+            }
+        }
+
         int low = 0;
         int high = checkpoints.Count;
         while (low < high)
@@ -102,6 +106,44 @@ internal sealed class FrameList(long firstFrame) : IDisposable
         used = 0;
     }
 
+    /// <summary>Made when first asked for: who only writes or restores never looks a page up.</summary>
+    private void EnsureCheckpoints()
+    {
+        if (checkpointsMade)
+        {
+            return;
+        }
+
+        uint page = 0;
+        long offset = firstFrame;
+        long number = 0;
+        for (int i = 0; i <= chunks.Count; i++)
+        {
+            (byte[] bytes, int length) = i < chunks.Count ? chunks[i] : (current, used);
+            for (int at = 0; at < length; number++)
+            {
+                if (number % CheckpointDistance == 0)
+                {
+                    checkpoints.Add(new Checkpoint(page, offset, i, at));
+                }
+
+                ReadEntry(bytes, ref at, ref page, ref offset);
+            }
+        }
+
+        checkpointsMade = true;
+    }
+
+    /// <summary>Steps over one entry: page is then its page, offset the end of its frame.</summary>
+    /// <returns>Size of its frame.</returns>
+    private static long ReadEntry(byte[] bytes, ref int at, ref uint page, ref long offset)
+    {
+        ulong size = Varint.Read(bytes, ref at);
+        page += 1 + ((size & 1) == 0 ? 0 : (uint)Varint.Read(bytes, ref at));
+        offset += (long)(size >> 1);
+        return (long)(size >> 1);
+    }
+
     private IEnumerable<PageIndexEntry> EntriesFrom(Checkpoint from)
     {
         uint page = from.PreviousPage;
@@ -112,10 +154,8 @@ internal sealed class FrameList(long firstFrame) : IDisposable
             (byte[] bytes, int length) = i < chunks.Count ? chunks[i] : (current, used);
             while (at < length)
             {
-                ulong size = Varint.Read(bytes, ref at);
-                page += 1 + ((size & 1) == 0 ? 0 : (uint)Varint.Read(bytes, ref at));
-                yield return new PageIndexEntry(page, offset, (long)(size >> 1));
-                offset += (long)(size >> 1);
+                long size = ReadEntry(bytes, ref at, ref page, ref offset);
+                yield return new PageIndexEntry(page, offset - size, size);
             }
         }
     }
