@@ -30,6 +30,7 @@ internal sealed class LtxDatabaseBuilder
     private readonly IProgress<RestoreProgress>? _progress;
     private readonly long _total;
     private readonly PageBitmap _claimed = new();
+    private readonly Lock _writeTurn = new();
     private LtxHeader _newest;
     private Exception? _failure;
     private long _done;
@@ -188,7 +189,7 @@ internal sealed class LtxDatabaseBuilder
                     buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, (int)PartSize));
                 }
 
-                PageSink target = sink ??= new PageSink(_output, part.File.Header.PageSize);
+                PageSink target = sink ??= new PageSink(_output, _writeTurn, part.File.Header.PageSize);
                 ReadOnlyMemory<byte> bytes = await part.File.ReadAsync(part.Range, buffer, cancellationToken);
                 if (Guard(part.File.Info, () => part.File.Complete(part.Number, Decode(part, bytes.Span, target, _newest.Commit))))
                 {

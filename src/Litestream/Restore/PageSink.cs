@@ -7,9 +7,15 @@ namespace Litestream.Restore;
 /// Writes pages to their place in the database file: neighbouring pages are decoded side by side and written with one call.
 /// One per worker.
 /// </summary>
-internal sealed class PageSink(IFile output, int pageSize) : IDisposable
+/// <param name="output">The database file.</param>
+/// <param name="turn">
+/// Shared by all sinks of a file: one writes at a time. The kernel lets only one write into a file anyway, and burns a processor in those
+/// that wait: with eight at once a restore took three times the system time.
+/// </param>
+/// <param name="pageSize">Bytes.</param>
+internal sealed class PageSink(IFile output, Lock turn, int pageSize) : IDisposable
 {
-    private const int BatchSize = 1 << 20;
+    private const int BatchSize = 1 << 18;
 
     private readonly byte[] _batch = ArrayPool<byte>.Shared.Rent(BatchSize + pageSize);
     private readonly int _capacity = BatchSize / pageSize;
@@ -40,7 +46,11 @@ internal sealed class PageSink(IFile output, int pageSize) : IDisposable
     {
         if (_count > 0)
         {
-            output.Write(_batch.AsSpan(0, _count * pageSize), (_first - 1L) * pageSize);
+            lock (turn)
+            {
+                output.Write(_batch.AsSpan(0, _count * pageSize), (_first - 1L) * pageSize);
+            }
+
             _count = 0;
         }
     }
