@@ -1,6 +1,7 @@
 using Litestream.Cli.Commands;
 using Litestream.Cli.Flags;
 using Litestream.Configuration;
+using Litestream.Follow;
 using Litestream.Restore;
 using Litestream.Sqlite;
 using Litestream.Storage;
@@ -90,7 +91,7 @@ internal static class CommandLine
     /// <summary>Failures of the environment or of the input, whose message is all that the user needs.</summary>
     private static bool IsExpected(Exception e) => e is ConfigurationException or IOException or UnauthorizedAccessException
         or ReplicaException or SqliteException or RestoreUnavailableException or RestoreGapException or LtxFileException
-        or RestoreIntegrityException or OperationCanceledException;
+        or RestoreIntegrityException or FollowException or OperationCanceledException;
 
     private static async Task<int> RunAsync(Command command, string[] args, CliHost host)
     {

@@ -64,7 +64,26 @@ public sealed unsafe class ChangeNotifier : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(walPath);
         ArgumentNullException.ThrowIfNull(onChange);
-        var handle = new NotifierHandle(this, walPath, onChange);
+        return Add(new NotifierHandle(this, walPath, onChange));
+    }
+
+    /// <summary>
+    /// Adds a directory in which files appear, complete, by being renamed or linked to their names. When it is missing at
+    /// <see cref="NotifierHandle.Arm"/>, see <see cref="NotifierHandle.Problem"/>: poll and arm again.
+    /// </summary>
+    /// <param name="directory">Absolute path of the directory.</param>
+    /// <param name="suffix">End of the names that count; empty = all.</param>
+    /// <param name="onChange">Called on the notifier's own thread; must return at once and not throw.</param>
+    public NotifierHandle RegisterDirectory(string directory, string suffix, Action onChange)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        ArgumentNullException.ThrowIfNull(suffix);
+        ArgumentNullException.ThrowIfNull(onChange);
+        return Add(new NotifierHandle(this, $"{directory}/{suffix}", onChange) { NameSuffix = suffix });
+    }
+
+    private NotifierHandle Add(NotifierHandle handle)
+    {
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
@@ -108,6 +127,11 @@ public sealed unsafe class ChangeNotifier : IDisposable
             if (!IsSupported || _disposed)
             {
                 return false;
+            }
+
+            if (handle.NameSuffix is not null)
+            {
+                return WaitInDirectory(handle);
             }
 
             int watch = Inotify.AddWatch(_queue, handle.WalPath, FileMask);
@@ -308,6 +332,25 @@ public sealed unsafe class ChangeNotifier : IDisposable
 
     private bool WaitForFile(NotifierHandle handle)
     {
+        if (!WaitInDirectory(handle))
+        {
+            return false;
+        }
+
+        // Created between the two calls? Then the file watch is what the caller wants.
+        int file = Inotify.AddWatch(_queue, handle.WalPath, FileMask);
+        if (file < 0)
+        {
+            return false;
+        }
+
+        StopWaitingForFile(handle);
+        Attach(handle, file);
+        return true;
+    }
+
+    private bool WaitInDirectory(NotifierHandle handle)
+    {
         // Asked for again each time: a directory that was replaced has a new watch, an unchanged one gives the same.
         int watch = Inotify.AddWatch(_queue, handle.Directory, DirectoryMask);
         if (watch < 0)
@@ -330,15 +373,6 @@ public sealed unsafe class ChangeNotifier : IDisposable
             handle.Waiting = directory;
         }
 
-        // Created between the two calls? Then the file watch is what the caller wants.
-        int file = Inotify.AddWatch(_queue, handle.WalPath, FileMask);
-        if (file < 0)
-        {
-            return false;
-        }
-
-        StopWaitingForFile(handle);
-        Attach(handle, file);
         return true;
     }
 

@@ -23,13 +23,16 @@ public sealed class NotifierHandle : IDisposable
         Directory = Path.GetDirectoryName(walPath) ?? "/";
     }
 
-    /// <summary>The WAL file.</summary>
+    /// <summary>The WAL file; for a directory, where its files appear.</summary>
     public string WalPath { get; }
 
     /// <summary>Why the last <see cref="Arm"/> could watch neither file nor directory, in words; null = it could. Poll then.</summary>
     public string? Problem { get; internal set; }
 
-    /// <summary>Directory of the WAL file.</summary>
+    /// <summary>For a handle on a directory: end of the names that count. Null = the handle is for one WAL file.</summary>
+    internal string? NameSuffix { get; init; }
+
+    /// <summary>Directory of the WAL file, or the watched one.</summary>
     internal string Directory { get; }
 
     /// <summary>Kernel watch of the file while armed on it; -1 otherwise. Guarded by the notifier's lock.</summary>
@@ -45,7 +48,7 @@ public sealed class NotifierHandle : IDisposable
     /// Asks for one call of the callback at the next change: the file is written, cut, renamed or unlinked. When the file is
     /// missing, at the creation of it or of the database file. Arming twice is harmless; calls may be spurious, never missing.
     /// </summary>
-    /// <returns>True = the file is watched. False = it is missing and its directory is watched, or see <see cref="Problem"/>.</returns>
+    /// <returns>True = the file, or the directory asked for, is watched. False = it is missing and its directory is watched, or see <see cref="Problem"/>.</returns>
     public bool Arm()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -62,9 +65,13 @@ public sealed class NotifierHandle : IDisposable
         }
     }
 
-    /// <summary>Whether a name in the directory is the WAL file, or the database file: before the first write there is neither.</summary>
-    internal bool Awaits(string fileName) =>
-        _fileName == fileName
+    /// <summary>
+    /// Whether a name in the directory is the WAL file, or the database file: before the first write there is neither. For a directory:
+    /// whether its end is the wanted one.
+    /// </summary>
+    internal bool Awaits(string fileName) => NameSuffix is not null
+        ? fileName.EndsWith(NameSuffix, StringComparison.Ordinal)
+        : _fileName == fileName
         || (_fileName.Length == fileName.Length + WalSuffix.Length
             && _fileName.StartsWith(fileName, StringComparison.Ordinal)
             && _fileName.EndsWith(WalSuffix, StringComparison.Ordinal));

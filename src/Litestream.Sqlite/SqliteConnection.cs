@@ -328,6 +328,16 @@ public sealed unsafe class SqliteConnection : IDisposable
     /// <summary>Makes a running statement fail; the one call that may come from another thread.</summary>
     internal void Interrupt() => NativeMethods.Interrupt(Handle);
 
+    /// <summary>
+    /// Keeps SQLite from moving pages by itself at a commit: the free pages of a database in auto-vacuum mode belong to the source.
+    /// </summary>
+    internal void TurnOffAutoVacuum() =>
+        Check(NativeMethods.AutoVacuumPages(Handle, &KeepAllPages, 0, 0), "turn off auto-vacuum of");
+
+    /// <summary>How long the next calls wait for locks.</summary>
+    internal void SetBusyTimeout(TimeSpan timeout) =>
+        Check(NativeMethods.BusyTimeout(Handle, (int)Math.Ceiling(timeout.TotalMilliseconds)), "set the busy timeout of");
+
     internal void PageReaderClosed(DatabasePageReader reader)
     {
         if (_pages == reader && _db != 0)
@@ -364,8 +374,8 @@ public sealed unsafe class SqliteConnection : IDisposable
         Execute("PRAGMA writable_schema = ON");
     }
 
-    private void SetBusyTimeout(TimeSpan timeout) =>
-        Check(NativeMethods.BusyTimeout(Handle, (int)Math.Ceiling(timeout.TotalMilliseconds)), "set the busy timeout of");
+    [UnmanagedCallersOnly(CallConvs = [typeof(System.Runtime.CompilerServices.CallConvCdecl)])]
+    private static uint KeepAllPages(nint argument, byte* schema, uint pages, uint free, uint pageSize) => 0;
 
     private void Check(int code, string operation)
     {

@@ -69,6 +69,37 @@ internal sealed unsafe class Statement : IDisposable
         Reset();
     }
 
+    /// <summary>Runs to the end with a number and, as second parameter, bytes (null = NULL).</summary>
+    internal void Run(long first, byte* second, int length)
+    {
+        Bind(NativeMethods.BindInt64(_handle, 1, first));
+        try
+        {
+            // No copy: the memory stays where it is until the parameter is unbound below.
+            Bind(second is null ? NativeMethods.BindNull(_handle, 2) : NativeMethods.BindBlob(_handle, 2, second, length, 0));
+            Run();
+        }
+        finally
+        {
+            _ = NativeMethods.BindNull(_handle, 2);
+        }
+    }
+
+    /// <summary>Begins with a number as the only parameter; true = there is a row.</summary>
+    internal bool Step(long first)
+    {
+        Bind(NativeMethods.BindInt64(_handle, 1, first));
+        return Step();
+    }
+
+    private void Bind(int code)
+    {
+        if (code != SqliteConstants.Ok)
+        {
+            throw _connection.Failure(code, _sql);
+        }
+    }
+
     internal void Reset() => _ = NativeMethods.Reset(_handle);
 
     internal long Int64(int column) => NativeMethods.ColumnInt64(_handle, column);

@@ -10,7 +10,7 @@ namespace Litestream.Storage;
 /// A replica in a directory: <c>&lt;root&gt;/ltx/&lt;level&gt;/&lt;min&gt;-&lt;max&gt;.ltx</c> (backends §1.2 layout B, §4.1). The header time is the
 /// modification time of the file, in milliseconds.
 /// </summary>
-public sealed partial class FileReplicaClient : IReplicaClient
+public sealed partial class FileReplicaClient : IReplicaClient, ILocalReplica
 {
     /// <summary>Length of <c>.&lt;writer, 16 digits&gt;&lt;number of the write, 8 digits&gt;.tmp</c>.</summary>
     private const int TempSuffixLength = 29;
@@ -64,7 +64,7 @@ public sealed partial class FileReplicaClient : IReplicaClient
         int level, Txid seek, bool accurateTimes, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         List<LtxFileInfo> found = [];
-        string directory = LevelDirectory(level);
+        string directory = GetLevelDirectory(level);
         foreach (DirectoryEntry entry in _files.List(directory))
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -128,7 +128,7 @@ public sealed partial class FileReplicaClient : IReplicaClient
             Publish(temp, path, size, mode);
 
             // Without it a power cut can undo the rename after the position was reported as replicated (trap T23).
-            _files.SyncDirectory(LevelDirectory(level));
+            _files.SyncDirectory(GetLevelDirectory(level));
             return new LtxFileInfo(level, minTxid, maxTxid, size, head.CreatedAt);
         }
         catch
@@ -163,9 +163,10 @@ public sealed partial class FileReplicaClient : IReplicaClient
 
     /// <summary>Absolute path of one file of the replica.</summary>
     public string FilePath(int level, Txid minTxid, Txid maxTxid) =>
-        Path.Combine(LevelDirectory(level), LtxFileName.Format(minTxid, maxTxid));
+        Path.Combine(GetLevelDirectory(level), LtxFileName.Format(minTxid, maxTxid));
 
-    private string LevelDirectory(int level)
+    /// <inheritdoc/>
+    public string GetLevelDirectory(int level)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(level);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(level, LtxFileInfo.SnapshotLevel);
@@ -275,7 +276,7 @@ public sealed partial class FileReplicaClient : IReplicaClient
         }
 
         _swept[level] = true;
-        string directory = LevelDirectory(level);
+        string directory = GetLevelDirectory(level);
         DateTimeOffset now = _files.Stat(directory)?.ModifiedAt ?? DateTimeOffset.MinValue; // The clock of the file system.
         foreach (DirectoryEntry entry in _files.List(directory))
         {

@@ -1,5 +1,4 @@
 using Litestream.Cli.Logging;
-using Litestream.Cli.Output;
 using Litestream.Configuration;
 using Litestream.Diagnostics;
 using Litestream.Restore;
@@ -60,7 +59,7 @@ internal sealed class RestoreCommand : Command
         LogSettings settings = LogSettings.Create(logging, Host.GetVariable);
         using LogSink sink = new(flags.Json.Value ? settings with { ToError = true } : settings, Host);
         ILogger logger = sink.CreateLogger("");
-        if (flags.IfDatabaseMissing.Value && OutputExists(options.OutputPath))
+        if (flags.IfDatabaseMissing.Value && !flags.Follow.Value && OutputExists(options.OutputPath))
         {
             logger.Write(LogLevel.Information, "database already exists, skipping");
             return 0;
@@ -82,7 +81,12 @@ internal sealed class RestoreCommand : Command
                 return 0;
             }
 
-            OutputExists(options.OutputPath);
+            bool exists = OutputExists(options.OutputPath);
+            if (flags.Follow.Value)
+            {
+                return await new FollowRun(Host, flags, logger).RunAsync(client, options, target, exists).ConfigureAwait(false);
+            }
+
             return await RestoreAsync(restorer, options, client, database, target, logger).ConfigureAwait(false);
         }
     }
@@ -105,7 +109,6 @@ internal sealed class RestoreCommand : Command
             (_, true, true) => "cannot use follow mode with -txid",
             (true, _, true) => "cannot use follow mode with -timestamp",
             (true, true, _) => "cannot specify index & timestamp to restore",
-            (_, _, true) => "follow mode (-f) is not yet supported in this version",
             _ => null,
         };
         if (conflict is null)
@@ -159,16 +162,7 @@ internal sealed class RestoreCommand : Command
 
         if (flags.Json.Value)
         {
-            Print(JsonOutput.Format(writer =>
-            {
-                writer.WriteStartObject();
-                writer.WriteString("db_path", target);
-                writer.WriteString("replica", client.Type);
-                writer.WriteString("txid", result.Txid.IsNone ? "" : result.Txid.ToString());
-                writer.WriteNumber("duration_ms", (long)Host.Clock.GetElapsedTime(began).TotalMilliseconds);
-                writer.WriteString("integrity_check", flags.IntegrityWord);
-                writer.WriteEndObject();
-            }));
+            Print(RestoreResultJson.Format(target, client.Type, result.Txid, Host.Clock.GetElapsedTime(began), flags.IntegrityWord));
         }
 
         return 0;

@@ -1,5 +1,6 @@
 using Litestream.Cli.Flags;
 using Litestream.Cli.Output;
+using Litestream.Follow;
 using Litestream.Ltx;
 using Litestream.Restore;
 
@@ -22,8 +23,8 @@ internal sealed class RestoreFlags
         IfReplicaExists = flags.Add(new BooleanFlag("if-replica-exists", "Do nothing, successfully, if there is no backup."));
         DryRun = flags.Add(new BooleanFlag("dry-run", "Only print which files would be used."));
         Force = flags.Add(new BooleanFlag("force", "Replace an existing database. It stays until the new one is complete."));
-        Follow = flags.Add(new BooleanFlag("f", "Keep following the replica. Not yet supported in this version."));
-        flags.Add(new DurationFlag("follow-interval", "DURATION", TimeSpan.FromSeconds(1), "How often to look for changes with -f (default 1s)."));
+        Follow = flags.Add(new BooleanFlag("f", "Follow the replica: apply what comes, for ever, while others read."));
+        FollowInterval = flags.Add(new DurationFlag("follow-interval", "DURATION", FollowOptions.DefaultInterval, "How often to look for changes with -f (default 1s)."));
         integrityCheck = flags.Add(new TextFlag(
             "integrity-check", "MODE", "Let SQLite check the result: none, quick or full (default none).\nChecksums are verified in any case.", "none"));
         Json = flags.Add(new BooleanFlag("json", "Print the result as JSON; log records go to standard error."));
@@ -42,6 +43,8 @@ internal sealed class RestoreFlags
     public BooleanFlag Force { get; }
 
     public BooleanFlag Follow { get; }
+
+    public DurationFlag FollowInterval { get; }
 
     public BooleanFlag Json { get; }
 

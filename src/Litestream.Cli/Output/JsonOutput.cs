@@ -16,10 +16,15 @@ internal static class JsonOutput
     };
 
     /// <summary>Formats one document.</summary>
-    public static string Format(Action<Utf8JsonWriter> write)
+    public static string Format(Action<Utf8JsonWriter> write) => Format(write, Options);
+
+    /// <summary>Formats one document on one line: an event of a stream.</summary>
+    public static string FormatLine(Action<Utf8JsonWriter> write) => Format(write, Options with { Indented = false });
+
+    private static string Format(Action<Utf8JsonWriter> write, JsonWriterOptions options)
     {
         using MemoryStream buffer = new();
-        using (Utf8JsonWriter writer = new(buffer, Options))
+        using (Utf8JsonWriter writer = new(buffer, options))
         {
             write(writer);
         }

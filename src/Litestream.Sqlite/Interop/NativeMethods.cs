@@ -91,6 +91,18 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "sqlite3_finalize")]
     internal static partial int FinalizeStatement(nint statement);
 
+    [LibraryImport(Library, EntryPoint = "sqlite3_bind_int64")]
+    internal static partial int BindInt64(nint statement, int parameter, long value);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_bind_blob")]
+    internal static partial int BindBlob(nint statement, int parameter, byte* data, int length, nint destructor);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_bind_null")]
+    internal static partial int BindNull(nint statement, int parameter);
+
+    [LibraryImport(Library, EntryPoint = "sqlite3_autovacuum_pages")]
+    internal static partial int AutoVacuumPages(nint db, delegate* unmanaged[Cdecl]<nint, byte*, uint, uint, uint, uint> choose, nint argument, nint destructor);
+
     [LibraryImport(Library, EntryPoint = "sqlite3_column_int64")]
     internal static partial long ColumnInt64(nint statement, int column);
 

@@ -47,4 +47,13 @@ public sealed record RestoreOptions
     /// restoring the latest state for a time in the future (database from the configuration).
     /// </summary>
     public bool CheckTimestampBounds { get; init; }
+
+    /// <summary>
+    /// The database will follow its replica: LTX files only, and its header says rollback journal, so that no reader ever opens it in
+    /// WAL mode, whose lock would keep later changes out (store-and-restore §12 F1).
+    /// </summary>
+    internal bool IsFollowed { get; init; }
+
+    /// <summary>Called with the restored transaction when everything is complete and verified, just before the file gets its name.</summary>
+    internal Action<Txid>? BeforePublish { get; init; }
 }

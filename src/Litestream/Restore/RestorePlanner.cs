@@ -42,12 +42,7 @@ internal sealed class RestorePlanner
         }
 
         LevelCursor[] cursors = Cursors();
-        while (!IsTarget(reached) && Best(cursors, reached) is { } next)
-        {
-            plan.Add(next);
-            reached = next.MaxTxid;
-        }
-
+        reached = Extend(plan, cursors, reached);
         if (_target.IsNone && reached.Value != ulong.MaxValue)
         {
             ThrowIfFilesAreBehindAGap(cursors, reached);
@@ -64,6 +59,26 @@ internal sealed class RestorePlanner
     /// <summary>Whether a name makes sense at all: upstream's names never violate this, made-up ones may.</summary>
     internal static bool IsUsable(LtxFileInfo file) =>
         file.MinTxid <= file.MaxTxid && !file.MinTxid.IsNone && (file.Level != LtxFileInfo.SnapshotLevel || file.MinTxid.Value == 1);
+
+    /// <summary>Files that lead from a state onward as far as they go, snapshots left out; empty if none continues it.</summary>
+    /// <param name="reached">The state.</param>
+    internal List<LtxFileInfo> PlanFrom(Txid reached)
+    {
+        List<LtxFileInfo> plan = [];
+        Extend(plan, Cursors(), reached);
+        return plan;
+    }
+
+    private Txid Extend(List<LtxFileInfo> plan, LevelCursor[] cursors, Txid reached)
+    {
+        while (!IsTarget(reached) && Best(cursors, reached) is { } next)
+        {
+            plan.Add(next);
+            reached = next.MaxTxid;
+        }
+
+        return reached;
+    }
 
     private bool IsTarget(Txid reached) => !_target.IsNone && reached == _target;
 

@@ -20,6 +20,9 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
     /// <summary>Listings that may contradict each other, because a writer moves files meanwhile, before a gap is believed.</summary>
     private const int MaxPlans = 3;
 
+    /// <summary>Where a database header says how to write and read it; 1 = rollback journal, 2 = WAL.</summary>
+    private const int JournalModeOffset = 18;
+
     /// <summary>Decides which files to use; reads listings only.</summary>
     /// <param name="options">What to restore.</param>
     /// <param name="cancellationToken">Stops listing.</param>
@@ -66,6 +69,7 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
             IntegrityChecker.Check(output.TempPath, options.IntegrityCheck, cancellationToken);
             output.RemoveTempSideFiles();
             cancellationToken.ThrowIfCancellationRequested();
+            options.BeforePublish?.Invoke(plan.MaxTxid);
             output.Publish();
             return new RestoreResult(plan.MaxTxid, size, plan);
         }
@@ -102,6 +106,8 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
         }
     }
 
+    private static ReadOnlySpan<byte> RollbackJournal => [1, 1];
+
     private IGenerationSource? Generations => client as IGenerationSource;
 
     /// <summary>
@@ -119,8 +125,16 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
             try
             {
                 RestorePlan current = plan;
-                long size = await BuildAsync(output, file => new LtxDatabaseBuilder(
-                    client, time, current.Files, file, options.Parallelism, progress).BuildAsync(cancellationToken));
+                long size = await BuildAsync(output, async file =>
+                {
+                    long built = await new LtxDatabaseBuilder(client, time, current.Files, file, options.Parallelism, progress).BuildAsync(cancellationToken);
+                    if (options.IsFollowed)
+                    {
+                        file.Write(RollbackJournal, JournalModeOffset);
+                    }
+
+                    return built;
+                });
                 return (plan with { Damaged = damaged }, size);
             }
             catch (LtxFileNotFoundException gone) when (++missing < MaxPlans)
@@ -179,7 +193,7 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
         ReplicaListing listing = await ReplicaListing.ReadAsync(client, options.Timestamp is not null, cancellationToken);
         if (target.IsNone)
         {
-            IReadOnlyList<GenerationFile> generations = Generations is { } source && options.TargetTxid.IsNone
+            IReadOnlyList<GenerationFile> generations = Generations is { } source && options is { TargetTxid.IsNone: true, IsFollowed: false }
                 ? await source.ListGenerationFilesAsync(cancellationToken)
                 : [];
             TimestampBounds.Check(options, listing, generations);
