@@ -90,6 +90,33 @@ public sealed class Scene : IDisposable
         }
     }
 
+    /// <summary>
+    /// Demands that a database that followed the replica is byte for byte what a restore gives, but for what a follower has to set:
+    /// journal mode, change counter, and the library version at the last change. Nobody may write or follow.
+    /// </summary>
+    public async Task AssertFollowedAsync(string followed)
+    {
+        string restored = await RestoreAsync();
+        byte[] expected = Masked(restored);
+        byte[] actual = Masked(followed);
+        Assert.Equal(expected.Length, actual.Length);
+        Assert.True(expected.AsSpan().SequenceEqual(actual), $"{followed} is not {restored}: first difference at byte {expected.AsSpan().CommonPrefixLength(actual)}");
+        Assert.False(File.Exists(followed + "-journal") || File.Exists(followed + "-wal"), "side files are left");
+        File.Delete(restored);
+
+        static byte[] Masked(string path)
+        {
+            byte[] bytes = File.ReadAllBytes(path);
+            bytes.AsSpan(18, 2).Clear();
+            bytes.AsSpan(24, 4).Clear();
+            bytes.AsSpan(92, 8).Clear();
+            return bytes;
+        }
+    }
+
+    /// <summary>Greatest transaction in level 0 of the replica, as 16 hex digits.</summary>
+    public string? NewestTxid() => Directory.GetFiles(LevelZero, "*.ltx").Select(path => Path.GetFileNameWithoutExtension(path)[^16..]).Max(StringComparer.Ordinal);
+
     /// <summary>L0 files in the replica.</summary>
     public int CountLevelZero() => Directory.Exists(LevelZero) ? Directory.GetFiles(LevelZero, "*.ltx").Length : 0;
 

@@ -49,9 +49,12 @@ internal static class Application
     private static void Write(Options options, int writer, Control control, AckLog log, Latencies latencies)
     {
         using SqliteConnection connection = Database.Open(options);
-        using IWriter transactions = options.Mode == Mode.Steady
-            ? new SteadyWriter(connection, options, writer)
-            : new RandomWriter(connection, options, writer);
+        using IWriter transactions = options.Mode switch
+        {
+            Mode.Steady => new SteadyWriter(connection, options, writer),
+            Mode.Pair => new PairWriter(connection, options, writer),
+            _ => new RandomWriter(connection, options, writer),
+        };
         long n = transactions.LastCommitted;
         TimeSpan pause = options.Rate > 0 ? TimeSpan.FromSeconds(1 / options.Rate) : TimeSpan.Zero;
         TimeSpan next = control.Elapsed;

@@ -25,7 +25,7 @@ internal sealed class Control : IDisposable
     internal Control(Options options)
     {
         _progress = options.Progress;
-        _running = options.Mode == Mode.Hostile ? 1 : options.Connections;
+        _running = options.Mode is Mode.Hostile or Mode.Read ? 1 : options.Connections;
         _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
         {
             context.Cancel = true;

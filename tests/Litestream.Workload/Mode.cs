@@ -11,4 +11,10 @@ internal enum Mode
 
     /// <summary>No application but a nuisance: checkpoints of all modes at random moments.</summary>
     Hostile,
+
+    /// <summary>Transactions that change many pages so that a torn state shows, and the size of the database.</summary>
+    Pair,
+
+    /// <summary>Reads what <see cref="Pair"/> wrote and says when it is torn.</summary>
+    Read,
 }

@@ -6,7 +6,7 @@ namespace Litestream.Workload;
 internal sealed record Options
 {
     internal const string Usage = """
-        usage: workload steady|random|hostile --db FILE [options]
+        usage: workload steady|random|hostile|pair|read --db FILE [options]
           --seed N            first random seed (default 1)
           --connections N     writers in this process, each with a connection of its own (default 1)
           --writer N          number of the first writer; distinct over all processes on one database (default 0)

@@ -22,4 +22,9 @@ catch (ArgumentException wrong)
 }
 
 using var control = new Control(options);
-return options.Mode == Mode.Hostile ? Hostile.Run(options, control) : Application.Run(options, control);
+return options.Mode switch
+{
+    Mode.Hostile => Hostile.Run(options, control),
+    Mode.Read => Reader.Run(options, control),
+    _ => Application.Run(options, control),
+};

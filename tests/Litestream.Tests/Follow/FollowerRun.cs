@@ -77,6 +77,5 @@ internal sealed class FollowerRun : IProgress<FollowProgress>, IAsyncDisposable
     {
         await _stop.CancelAsync();
         await Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _stop.Dispose();
     }
 }
