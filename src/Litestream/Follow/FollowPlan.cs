@@ -16,7 +16,7 @@ internal sealed record FollowPlan(IReadOnlyList<LtxFileInfo> Files, bool IsRebas
     /// <param name="excluded">Files known to be damaged.</param>
     internal static FollowPlan Make(ReplicaListing listing, Txid current, IReadOnlyCollection<LtxFileInfo> excluded)
     {
-        Txid newest = listing.All.Select(file => file.MaxTxid).DefaultIfEmpty().Max();
+        Txid newest = listing.All.Where(RestorePlanner.IsUsable).Select(file => file.MaxTxid).DefaultIfEmpty().Max();
         if (newest < current)
         {
             return new FollowPlan([], false,
@@ -26,10 +26,10 @@ internal sealed record FollowPlan(IReadOnlyList<LtxFileInfo> Files, bool IsRebas
 
         var planner = new RestorePlanner(listing, Txid.None, null, excluded);
         List<LtxFileInfo> files = planner.PlanFrom(current);
-        Txid nearest = listing.All.Where(file => file.MinTxid > current.Next && !excluded.Contains(file))
+        Txid nearest = listing.All.Where(file => RestorePlanner.IsUsable(file) && file.MinTxid > current.Next && !excluded.Contains(file))
             .Select(file => file.MinTxid).DefaultIfEmpty().Min();
         LtxFileInfo? snapshot = files.Count > 0 ? null : listing[LtxFileInfo.SnapshotLevel]
-            .Where(file => file.MinTxid.Value == 1 && file.MaxTxid > current && !excluded.Contains(file))
+            .Where(file => RestorePlanner.IsUsable(file) && file.MaxTxid > current && !excluded.Contains(file))
             .Select(file => (LtxFileInfo?)file).LastOrDefault();
         if (snapshot is { } start)
         {

@@ -26,7 +26,6 @@ internal sealed class FollowedDatabase : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly DatabasePageWriter _writer;
-    private readonly TxidFile _side;
     private readonly FileStatus _identity;
 
     /// <summary>Opens the database; a transaction that a killed follower left is rolled back before the first read.</summary>
@@ -48,7 +47,6 @@ internal sealed class FollowedDatabase : IDisposable
         _files = files;
         _time = time;
         _logger = logger;
-        _side = new TxidFile(files, path);
         _identity = files.Stat(path) ?? throw new FollowException($"the database is gone: {path}");
         _writer = DatabasePageWriter.Open(path);
         Current = current;
@@ -84,7 +82,7 @@ internal sealed class FollowedDatabase : IDisposable
         }
 
         Current = batch[^1].Info.MaxTxid;
-        _side.Write(Current);
+        TxidFile.Write(_files, Path, Current);
     }
 
     /// <inheritdoc/>

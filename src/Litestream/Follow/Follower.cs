@@ -36,6 +36,7 @@ public sealed class Follower(IReplicaClient client, IFileSystem files, TimeProvi
     /// <param name="applied">Told after each transaction; null = nobody.</param>
     /// <param name="cancellationToken">Ends following; during the first restore it is an error and nothing is left behind.</param>
     /// <exception cref="FollowException">Following is not possible any more without somebody's decision.</exception>
+    /// <exception cref="IOException">The side file holds something else than a transaction.</exception>
     /// <exception cref="RestoreUnavailableException">There is nothing to restore.</exception>
     /// <exception cref="RestoreGapException">The newest state cannot be reached.</exception>
     /// <exception cref="LtxFileException">A file of the first restore is damaged.</exception>
@@ -74,7 +75,6 @@ public sealed class Follower(IReplicaClient client, IFileSystem files, TimeProvi
 
     private async Task<Txid> RestoreOrResumeAsync(FollowOptions options, IProgress<RestoreProgress>? restoring, CancellationToken cancellationToken)
     {
-        var side = new TxidFile(files, options.OutputPath);
         if (files.Stat(options.OutputPath) is not { } status)
         {
             var restore = new RestoreOptions
@@ -85,7 +85,7 @@ public sealed class Follower(IReplicaClient client, IFileSystem files, TimeProvi
                 IsFollowed = true,
 
                 // Before the database has its name: no crash leaves one without its side file.
-                BeforePublish = side.Write,
+                BeforePublish = txid => TxidFile.Write(files, options.OutputPath, txid),
             };
             return (await new Restorer(client, files, time, logger).RestoreAsync(restore, restoring, cancellationToken)).Txid;
         }
@@ -95,7 +95,8 @@ public sealed class Follower(IReplicaClient client, IFileSystem files, TimeProvi
             throw new RestoreOutputException($"cannot follow, output path is a directory: {options.OutputPath}", options.OutputPath);
         }
 
-        Txid saved = side.Read();
+        Txid saved = TxidFile.Read(files, options.OutputPath) ?? throw new FollowException(
+            $"cannot resume follow mode: database exists but no -txid file found; delete the database to re-restore: {options.OutputPath}");
         logger.Write(LogLevel.Information, "resuming follow mode from crash recovery",
             ("replica", client.Type), ("txid", saved), ("output", options.OutputPath));
         FollowPlan plan = await PlanAsync(saved, [], cancellationToken);

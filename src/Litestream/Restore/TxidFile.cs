@@ -7,7 +7,7 @@ namespace Litestream.Restore;
 /// <summary>
 /// The side file <c>&lt;database&gt;-txid</c>: up to which transaction a restored database was brought (store-and-restore §12).
 /// 16 lower-case hex digits and a newline. Never ahead of the database: it is removed before another file takes the database's name
-/// and written after that.
+/// and written after that. Where there is no database yet, a follower writes it first, so that none is ever without it.
 /// </summary>
 internal static class TxidFile
 {

@@ -16,7 +16,6 @@ internal static class Exceptions
     private const string Later = "compaction, retention, validation and metrics come with a later issue";
     private const string Socket = "the control socket comes with a later issue";
     private const string Watch = "watching directories comes with a later issue";
-    private const string Follow = "restore -f comes with a later issue";
 
     /// <summary>Records of features that this version does not have, and of behaviour that a decision changes.</summary>
     public static string? SkipReason(RecordedRun run)
@@ -24,11 +23,6 @@ internal static class Exceptions
         if (run.ExitCode is null && run.KilledBySignal is null)
         {
             return "the recording has no end";
-        }
-
-        if (run.Args.Contains("-f"))
-        {
-            return run.ExitCode == 0 || run.Act.Length > 0 ? Follow : null;
         }
 
         return Skipped.GetValueOrDefault((run.Family, run.Name));
@@ -59,6 +53,8 @@ internal static class Exceptions
         [("process", "silent S3 server, restore, SIGINT")] = S3,
         [("directory", "watch: create, nested create, remove, recreate, directory removed")] = Watch,
         [("directory", "watch: empty at start, then appears")] = Watch,
+        [("restore", "follow SIGINT")] = "applied updates are logged with files and lag_ms (decision D18)",
+        [("restore", "follow -if-db-not-exists existing")] = "an existing database is continued (store-and-restore F7)",
         [("replicate", "database directory not writable path is a directory")] = "nothing was opened, so nothing fails to close",
         [("replicate", "db snapshot promoted")] = Later,
         [("replicate", "db snapshot, global wins")] = Later,
