@@ -47,6 +47,8 @@ internal sealed class Probe
 
     public Process StartWatch(string directory) => Start(path, ["watch", directory]);
 
+    public Process StartVisible(string database) => Start(path, ["visible", database]);
+
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 
     private static long[] Numbers(string line) =>

@@ -4,7 +4,7 @@ using Litestream.Scenarios;
 // Runs black-box scenarios against one or two litestream executables in turns; one line of figures per run.
 IScenario[] all =
 [
-    new StartScenario(), new LatencyScenario(), new LagScenario(), new SlowdownScenario(), new BusyScenario(),
+    new StartScenario(), new LatencyScenario(), new LagScenario(), new FollowScenario(), new SlowdownScenario(), new BusyScenario(),
     new SteadyScenario(), new IdleScenario(), new SnapshotScenario(), new RestoreScenario(),
 ];
 

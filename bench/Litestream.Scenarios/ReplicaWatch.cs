@@ -3,18 +3,29 @@ using System.Globalization;
 
 namespace Litestream.Scenarios;
 
-/// <summary>Records when each complete L0 file appears in a directory replica.</summary>
+/// <summary>Records when each complete L0 file appears in a directory replica, or when a reader of a database sees something new.</summary>
 internal sealed class ReplicaWatch : IAsyncDisposable
 {
     private readonly Process process;
     private readonly List<(long Time, string Name)> arrivals = [];
     private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ReplicaWatch(Process process) => this.process = process;
+    private readonly string suffix;
 
-    public static async Task<ReplicaWatch> StartAsync(ScenarioRun run)
+    private ReplicaWatch(Process process, string suffix)
     {
-        var watch = new ReplicaWatch(run.Probe.StartWatch(run.LevelZero));
+        this.process = process;
+        this.suffix = suffix;
+    }
+
+    public static Task<ReplicaWatch> StartAsync(ScenarioRun run) => StartAsync(run.Probe.StartWatch(run.LevelZero), ".ltx");
+
+    /// <summary>Watches a database instead: the names are the highest sequence numbers that a reader sees.</summary>
+    public static Task<ReplicaWatch> StartVisibleAsync(ScenarioRun run, string database) => StartAsync(run.Probe.StartVisible(database), "");
+
+    private static async Task<ReplicaWatch> StartAsync(Process process, string suffix)
+    {
+        var watch = new ReplicaWatch(process, suffix);
         watch.process.OutputDataReceived += (_, line) => watch.Add(line.Data);
         watch.process.BeginOutputReadLine();
         await watch.ready.Task.WaitAsync(TimeSpan.FromSeconds(10));
@@ -53,7 +64,7 @@ internal sealed class ReplicaWatch : IAsyncDisposable
         {
             ready.TrySetResult();
         }
-        else if (name.EndsWith(".ltx", StringComparison.Ordinal))
+        else if (name.EndsWith(suffix, StringComparison.Ordinal))
         {
             lock (arrivals)
             {

@@ -21,6 +21,8 @@ public sealed unsafe class DatabasePageWriter : IDisposable
     /// <summary>Pages that SQLite keeps in memory; more are written early, for which it must be alone (see <see cref="TryBegin"/>).</summary>
     private const int CacheKibibytes = 16 << 10;
 
+    private static readonly TimeSpan TailWait = TimeSpan.FromSeconds(1);
+
     private readonly SqliteConnection _connection;
     private readonly Statement _write;
     private readonly Statement _read;
@@ -82,7 +84,9 @@ public sealed unsafe class DatabasePageWriter : IDisposable
         SqliteConnection connection = SqliteConnection.Open(path, new SqliteOpenOptions());
         try
         {
-            return new DatabasePageWriter(connection);
+            var writer = new DatabasePageWriter(connection);
+            writer.CutTail();
+            return writer;
         }
         catch
         {
@@ -198,6 +202,19 @@ public sealed unsafe class DatabasePageWriter : IDisposable
         _read.Dispose();
         _commit.Dispose();
         _connection.Dispose();
+    }
+
+    /// <summary>
+    /// Gives the file the size that its header names. SQLite cuts after a commit, so a writer killed in that moment leaves a tail,
+    /// which SQLite ignores for good but never removes. When readers are in the way it stays until the next start.
+    /// </summary>
+    private void CutTail()
+    {
+        if (TryBegin(alone: true, TailWait))
+        {
+            _connection.CutFile(PageCount * (long)PageSize);
+            Rollback();
+        }
     }
 
     private void WriteFirst(uint pageCount)

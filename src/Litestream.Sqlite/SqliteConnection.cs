@@ -334,6 +334,20 @@ public sealed unsafe class SqliteConnection : IDisposable
     internal void TurnOffAutoVacuum() =>
         Check(NativeMethods.AutoVacuumPages(Handle, &KeepAllPages, 0, 0), "turn off auto-vacuum of");
 
+    /// <summary>
+    /// Cuts the database file, if it is longer, through SQLite's own descriptor: closing one of ours would drop its locks (trap C1).
+    /// Only while this connection is alone.
+    /// </summary>
+    internal void CutFile(long size)
+    {
+        Check(NativeMethods.FileControl(Handle, MainName, SqliteConstants.FileControlFilePointer, out SqliteFile* file), "find the file of");
+        Check(file->Methods->FileSize(file, out long actual), "look at the size of");
+        if (actual > size)
+        {
+            Check(file->Methods->Truncate(file, size), "cut");
+        }
+    }
+
     /// <summary>How long the next calls wait for locks.</summary>
     internal void SetBusyTimeout(TimeSpan timeout) =>
         Check(NativeMethods.BusyTimeout(Handle, (int)Math.Ceiling(timeout.TotalMilliseconds)), "set the busy timeout of");

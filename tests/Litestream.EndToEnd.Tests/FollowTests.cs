@@ -74,7 +74,7 @@ public sealed class FollowTests : IDisposable
     public async Task Trap_A25_A_shrink_is_cut_after_everything_else_is_durable()
     {
         string trace = _scene["trace"];
-        string[] tracer = ["strace", "-f", "-y", "-o", trace, "-e", "trace=pwrite64,fsync,fdatasync,ftruncate,unlink"];
+        string[] tracer = ["strace", "-D", "-f", "-y", "-o", trace, "-e", "trace=pwrite64,fsync,fdatasync,ftruncate,unlink"];
         if ((await Cli.RunProgramAsync("strace", "-o", "/dev/null", "true")).ExitCode != 0)
         {
             Assert.Skip("needs strace with the right to trace");
@@ -87,6 +87,8 @@ public sealed class FollowTests : IDisposable
         await _scene.ReplicateOnceAsync();
         await follower.WaitForLineAsync(line => line.Contains("follow: applied updates", StringComparison.Ordinal));
         Assert.Equal(0, await follower.StopAsync());
+        await FileWait.UntilAsync(
+            _scene.Root, () => File.ReadLines(trace).Any(line => line.Contains("+++ exited with 0", StringComparison.Ordinal)), "the tracer has written everything");
         string[] calls = [.. File.ReadLines(trace).Where(line => line.Contains(Output, StringComparison.Ordinal) && !line.Contains(Output + "-txid", StringComparison.Ordinal) && !line.Contains(".tmp", StringComparison.Ordinal))];
         int cut = Array.FindIndex(calls, line => line.Contains("ftruncate", StringComparison.Ordinal) && line.Contains(Output + ">", StringComparison.Ordinal));
         int unlink = Array.FindLastIndex(calls, cut, line => line.Contains("unlink", StringComparison.Ordinal) && line.Contains("-journal", StringComparison.Ordinal));

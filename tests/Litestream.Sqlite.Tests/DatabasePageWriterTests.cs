@@ -143,6 +143,20 @@ public sealed class DatabasePageWriterTests : IDisposable
         writer.Rollback();
     }
 
+    // SQLite cuts after the commit: killed in between, a writer leaves a tail behind the last page.
+    [Fact]
+    public void Store_Fj_A_tail_that_a_killed_writer_left_is_cut_at_the_next_start()
+    {
+        Create(4096);
+        byte[] before = File.ReadAllBytes(Target);
+        File.AppendAllText(Target, new string('x', 3 * 4096));
+        using (DatabasePageWriter.Open(Target))
+        {
+        }
+
+        Assert.Equal(before, File.ReadAllBytes(Target));
+    }
+
     [Fact]
     public void Notices_a_writer_that_is_not_the_follower()
     {

@@ -11,6 +11,7 @@
 **   probe checkpoint DB                      one TRUNCATE; fails unless the whole WAL went into the database
 **   probe touch DB COUNT ROWS INTERVAL_NS    COUNT commits that each rewrite ROWS rows spread over the database
 **   probe watch DIRECTORY                    prints for every file that appears: time, name; until killed
+**   probe visible DB                         a reader: prints for every change that it sees: time, highest sequence; until killed
 **   probe run COMMAND...                     runs a command; prints to stderr's end: wall ns, cpu ns, peak RSS in KiB, exit code
 **
 ** Linked with the project's own SQLite; there is no header beside the library, so the few functions are declared here. */
@@ -316,6 +317,29 @@ static int watch(const char *directory) {
   }
 }
 
+/* Looks a thousand times a second, in transactions of their own; each look of a new transaction is what a new reader sees. */
+static int visible(const char *path) {
+  sqlite3 *db = open_database(path, 5000);
+  sqlite3_stmt *version = prepare(db, "PRAGMA data_version");
+  sqlite3_stmt *highest = prepare(db, "SELECT max(CAST(substr(v, 5, 12) AS INTEGER)) FROM t WHERE v LIKE 'SEQ:%'");
+  long long last = -1;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  printf("0 ready\n");
+  for (;;) {
+    long long at = now_ns();
+    if (sqlite3_step(version) != SQLITE_ROW) die(db, "look");
+    long long seen = sqlite3_column_int64(version, 0);
+    sqlite3_reset(version);
+    if (seen != last) {
+      last = seen;
+      if (sqlite3_step(highest) != SQLITE_ROW) die(db, "read");
+      printf("%lld %lld\n", at, sqlite3_column_int64(highest, 0));
+      sqlite3_reset(highest);
+    }
+    sleep_until(now_ns() + 1000000);
+  }
+}
+
 static int run(char **command) {
   long long start = now_ns();
   pid_t pid = fork();
@@ -345,6 +369,7 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "checkpoint") && argc == 3) return checkpoint(argv[2]);
   if (!strcmp(mode, "touch") && argc == 6) return touch(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
   if (!strcmp(mode, "watch") && argc == 3) return watch(argv[2]);
+  if (!strcmp(mode, "visible") && argc == 3) return visible(argv[2]);
   if (!strcmp(mode, "run")) return run(argv + 2);
   fprintf(stderr, "probe: unknown command line\n");
   return 2;

@@ -49,6 +49,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "sqlite3_file_control")]
     internal static partial int FileControl(nint db, byte* schema, int operation, ref int value);
 
+    [LibraryImport(Library, EntryPoint = "sqlite3_file_control")]
+    internal static partial int FileControl(nint db, byte* schema, int operation, out SqliteFile* file);
+
     [LibraryImport(Library, EntryPoint = "litestream_db_config")]
     internal static partial int DbConfig(nint db, int option, int value);
 

@@ -25,6 +25,7 @@ internal static class SqliteConstants
 
     internal const uint PreparePersistent = 1;
 
+    internal const int FileControlFilePointer = 7;
     internal const int FileControlPersistWal = 10;
     internal const int ConfigNoCheckpointOnClose = 1006;
 

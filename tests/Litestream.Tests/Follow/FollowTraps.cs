@@ -146,6 +146,7 @@ public sealed class FollowTraps : IDisposable
     {
         _scene.Commit("INSERT INTO u VALUES(1, 'old')");
         await using FollowerRun follower = _scene.Start();
+        await _scene.Logs.WaitForAsync("entering follow mode");
         await follower.ReachAsync(_scene.Commit(OneMore));
         using SqliteShell reader = _scene.Reader();
         Assert.Equal(["old"], reader.Run("SELECT v FROM u;"));
