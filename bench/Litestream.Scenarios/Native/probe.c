@@ -325,9 +325,8 @@ static int visible(const char *path) {
   long long last = -1;
   setvbuf(stdout, NULL, _IOLBF, 0);
   printf("0 ready\n");
-  for (;;) {
-    long long at = now_ns();
-    if (sqlite3_step(version) != SQLITE_ROW) die(db, "look");
+  long long at = now_ns();
+  while (sqlite3_step(version) == SQLITE_ROW) {
     long long seen = sqlite3_column_int64(version, 0);
     sqlite3_reset(version);
     if (seen != last) {
@@ -337,7 +336,10 @@ static int visible(const char *path) {
       sqlite3_reset(highest);
     }
     sleep_until(now_ns() + 1000000);
+    at = now_ns();
   }
+  die(db, "look");
+  return 1;
 }
 
 static int run(char **command) {
