@@ -12,8 +12,13 @@ public static class Checkout
         : Path.Combine(Root, "artifacts", "publish", "litestream");
 
     /// <summary>The workload program, built together with the kit in the same configuration.</summary>
-    public static string Workload => Path.Combine(
-        Root, "tests", "Litestream.Workload", "bin", AppContext.BaseDirectory.Contains("/Release/", StringComparison.Ordinal) ? "Release" : "Debug", "net10.0", "workload");
+    public static string Workload => Built("Litestream.Workload", "workload");
+
+    /// <summary>The program that works on databases of any size, built in the same way.</summary>
+    public static string Huge => Built("Litestream.Huge", "huge");
+
+    private static string Built(string project, string program) => Path.Combine(
+        Root, "tests", project, "bin", AppContext.BaseDirectory.Contains("/Release/", StringComparison.Ordinal) ? "Release" : "Debug", "net10.0", program);
 
     private static string Find()
     {
