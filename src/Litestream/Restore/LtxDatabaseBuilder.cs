@@ -14,7 +14,10 @@ namespace Litestream.Restore;
 /// </summary>
 internal sealed class LtxDatabaseBuilder
 {
-    private const long PartSize = 1 << 20;
+    private const int BufferSize = 1 << 20;
+
+    /// <summary>A part ends with the frame that reaches this size. So much less than a buffer that the largest frame fits: pools hand out powers of two.</summary>
+    private const long PartSize = BufferSize - (128 << 10);
 
     /// <summary>
     /// Bytes of backup files between two requests for early write-out. Without them the disk idles until the final sync; at every part
@@ -186,7 +189,7 @@ internal sealed class LtxDatabaseBuilder
                 if (buffer is null || buffer.Length < size)
                 {
                     Return(buffer);
-                    buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, (int)PartSize));
+                    buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, BufferSize));
                 }
 
                 PageSink target = sink ??= new PageSink(_output, _writeTurn, part.File.Header.PageSize);
