@@ -41,7 +41,7 @@ public sealed class CheckpointTraps
     }
 
     [Fact]
-    public async Task Trap_C15_BehindALongReaderTheWriteLockIsNeverTaken()
+    public async Task Trap_A29_C15_BehindALongReaderTheWriteLockIsNeverTaken()
     {
         using var test = new TestDatabase { Configure = o => o with { TruncatePageCount = 100 } };
         using var app = new SqliteShell(test.Path);

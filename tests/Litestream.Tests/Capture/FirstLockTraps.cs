@@ -11,7 +11,7 @@ public sealed class FirstLockTraps
     /// or after that and before their pages are copied. Without a check behind the copy the file would mix two states.
     /// </summary>
     [Fact]
-    public void Trap_B15_FramesOverwrittenUnderTheFirstPassAreNotUsed()
+    public void Trap_B15_C5_FramesOverwrittenUnderTheFirstPassAreNotUsed()
     {
         int hits = 0;
         for (int n = 1; n <= 10; n++)
