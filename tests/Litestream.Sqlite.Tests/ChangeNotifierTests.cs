@@ -38,6 +38,48 @@ public sealed class ChangeNotifierTests : IDisposable
         await changes.Next();
     }
 
+    // A follower of a directory replica: complete files appear by rename or link; what is still being written does not count.
+    [Fact]
+    public async Task A_directory_reports_complete_files_only()
+    {
+        string level = Directory.CreateDirectory(_directory["0"]).FullName;
+        var changes = new Signal();
+        using NotifierHandle handle = _notifier.RegisterDirectory(level, ".ltx", changes.Set);
+        Assert.True(handle.Arm());
+        File.WriteAllText(Path.Combine(level, "1.ltx.tmp"), "x");
+        await Fence();
+        Assert.Equal(0, changes.Count);
+        File.Move(Path.Combine(level, "1.ltx.tmp"), Path.Combine(level, "1.ltx"));
+        await changes.Next();
+
+        File.WriteAllText(Path.Combine(level, "2.ltx"), "not armed: must cost nothing");
+        await Fence();
+        Assert.Equal(1, changes.Count);
+        Assert.True(handle.Arm());
+        File.WriteAllText(Path.Combine(level, "3.ltx"), "x");
+        await changes.Next();
+    }
+
+    [Fact]
+    public async Task A_directory_that_is_missing_says_so_until_it_is_there()
+    {
+        string level = _directory["0"];
+        var changes = new Signal();
+        using NotifierHandle handle = _notifier.RegisterDirectory(level, "", changes.Set);
+        Assert.False(handle.Arm());
+        Assert.Contains(level, handle.Problem, StringComparison.Ordinal);
+        Directory.CreateDirectory(level);
+        Assert.True(handle.Arm());
+        Assert.Null(handle.Problem);
+        File.WriteAllText(Path.Combine(level, "any"), "x");
+        await changes.Next();
+
+        // The directory itself goes: reported, too.
+        Assert.True(handle.Arm());
+        Directory.Delete(level, recursive: true);
+        await changes.Next();
+    }
+
     [Fact]
     public async Task Truncation_and_unlinking_count_as_changes()
     {
