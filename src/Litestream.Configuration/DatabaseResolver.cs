@@ -109,6 +109,12 @@ public sealed class DatabaseResolver(LitestreamConfiguration configuration, Conf
                 ShutdownSyncTimeout = configuration.ShutdownSyncTimeout,
                 ShutdownSyncInterval = configuration.ShutdownSyncInterval,
                 L0Retention = configuration.L0Retention,
+                SnapshotRetention = entry.Snapshot.Retention ?? configuration.SnapshotRetention,
+
+                // Old configurations ask for it at the replica (decision D17).
+                VerifyInterval = effective.ValidationInterval ?? configuration.VerifyInterval,
+                VerifyShare = configuration.VerifyShare,
+                VerifyDeep = configuration.VerifyDeep,
             },
             targets.Resolve(replica, configuration.ReplicaDefaults, relative))
         {

@@ -8,6 +8,8 @@ public sealed class LitestreamConfiguration
     /// <summary>Retention of local L0 files when the key is empty or absent.</summary>
     private static readonly TimeSpan DefaultL0Retention = TimeSpan.FromMinutes(5);
 
+    private const int DefaultVerifyShare = 24;
+
     private static readonly TimeSpan DefaultSnapshotTime = TimeSpan.FromHours(24);
 
     internal static FieldTable<LitestreamConfiguration> Fields { get; } = CreateFields();
@@ -70,6 +72,15 @@ public sealed class LitestreamConfiguration
     /// <summary>Valid keys whose feature this version does not have, in the order of the file.</summary>
     public IReadOnlyList<ConfigurationWarning> Unavailable { get; internal set; } = [];
 
+    /// <summary>How often replicas are verified; 0 = never (decision D17).</summary>
+    public TimeSpan VerifyInterval { get; private set; }
+
+    /// <summary>Each of those runs reads one n-th of a replica.</summary>
+    public int VerifyShare { get; private set; } = DefaultVerifyShare;
+
+    /// <summary>Each of those runs also restores and compares with the database.</summary>
+    public bool VerifyDeep { get; private set; }
+
     internal SnapshotSettings Snapshot { get; } = new();
 
     internal ReplicaSettings ReplicaDefaults { get; } = new();
@@ -93,6 +104,7 @@ public sealed class LitestreamConfiguration
             ["levels"] = (c, n, d) => c.Levels = [.. (d.List(n, LevelFields, "levels", "level") ?? []).Select(level => level.Interval)],
             ["snapshot"] = (c, n, d) => d.Map(n, c.Snapshot, SnapshotSettings.Fields, "snapshot"),
             ["validation"] = (c, n, d) => d.Map(n, c, ValidationFields, "validation"),
+            ["verify"] = (c, n, d) => d.Map(n, c, VerifyFields, "verify"),
             ["l0-retention"] = (c, n, d) => c.L0Retention = d.Duration(n) ?? DefaultL0Retention,
             ["l0-retention-check-interval"] = (c, n, d) => c.L0RetentionCheckInterval = d.Duration(n) ?? c.L0RetentionCheckInterval,
             ["verify-compaction"] = (c, n, d) => c.VerifyCompaction = d.Boolean(n) ?? false,
@@ -131,10 +143,28 @@ public sealed class LitestreamConfiguration
         ["interval"] = (c, n, d) => c.ValidationInterval = d.Duration(n),
     };
 
+    private static FieldTable<LitestreamConfiguration> VerifyFields { get; } = new()
+    {
+        ["interval"] = (c, n, d) => c.VerifyInterval = d.Duration(n) ?? TimeSpan.Zero,
+        ["share"] = (c, n, d) => c.VerifyShare = ReadShare(n, d),
+        ["deep"] = (c, n, d) => c.VerifyDeep = d.Boolean(n) ?? false,
+    };
+
     private static FieldTable<LitestreamConfiguration> RetentionFields { get; } = new()
     {
         ["enabled"] = (c, n, d) => c.RetentionEnabled = d.Boolean(n) ?? true,
     };
+
+    private static int ReadShare(YamlNode node, YamlDecoder decoder)
+    {
+        if (decoder.Text(node) is not { } text)
+        {
+            return DefaultVerifyShare;
+        }
+
+        (int share, string? problem) = Verify.VerifyShare.Parse(text);
+        return problem is null ? share : throw new ConfigurationException($"verify.share: {problem} (got {text})");
+    }
 
     /// <summary>A null mapping switches everything in it off, as upstream reads it (§3.3).</summary>
     private static SocketSettings ReadSocket(YamlNode node, YamlDecoder decoder)

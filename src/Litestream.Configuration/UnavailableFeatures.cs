@@ -13,7 +13,6 @@ internal static class UnavailableFeatures
         ("levels", "compaction"),
         ("snapshot", "scheduled snapshots"),
         ("validation", "the contiguity check"),
-        ("validation-interval", "the contiguity check"),
         ("l0-retention-check-interval", "remote retention"),
         ("verify-compaction", "compaction"),
         ("retention", "remote retention"),

@@ -39,6 +39,13 @@ public interface IFileSystem
     /// <summary>Makes creations, renames and removals in a directory durable (no-op where the platform has no such call).</summary>
     void SyncDirectory(string path);
 
+    /// <summary>
+    /// Takes the lock that a file stands for; the file is created if it is missing, and never removed. The kernel releases it with the
+    /// process.
+    /// </summary>
+    /// <returns>What to dispose to release it; null if another process, or this one, holds it.</returns>
+    IDisposable? TryLock(string path);
+
     /// <summary>Sets access and modification time of a file.</summary>
     void SetTimes(string path, DateTimeOffset time);
 }

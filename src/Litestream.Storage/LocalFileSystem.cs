@@ -193,6 +193,28 @@ public sealed class LocalFileSystem : IFileSystem
     }
 
     /// <inheritdoc/>
+    public IDisposable? TryLock(string path)
+    {
+        LocalFile file = Open(path, LibC.OpenReadWrite | LibC.OpenCreate, (int)DefaultFileMode, "open", out int descriptor);
+        while (LibC.Lock(descriptor, LibC.LockExclusive | LibC.LockWithoutWaiting) != 0)
+        {
+            int code = Marshal.GetLastPInvokeError();
+            if (code == LibC.WouldBlock)
+            {
+                file.Dispose();
+                return null;
+            }
+
+            if (code != LibC.Interrupted)
+            {
+                return file; // A file system without locks (some network mounts): nobody can be kept out there.
+            }
+        }
+
+        return file;
+    }
+
+    /// <inheritdoc/>
     public unsafe void SetTimes(string path, DateTimeOffset time)
     {
         CheckPath(path);

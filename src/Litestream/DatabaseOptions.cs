@@ -50,6 +50,15 @@ public sealed record DatabaseOptions
     /// <summary>Back so far every point stays restorable (<c>snapshot.retention</c>). Default 24 h.</summary>
     public TimeSpan SnapshotRetention { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>How often the daemon verifies the replica; 0 or less = never (decision D17). Default never.</summary>
+    public TimeSpan VerifyInterval { get; init; }
+
+    /// <summary>Each of those runs reads one n-th of the replica, 1 to 10,000. Default 24.</summary>
+    public int VerifyShare { get; init; } = 24;
+
+    /// <summary>Each of those runs also restores the newest state and compares it with the database. Default false.</summary>
+    public bool VerifyDeep { get; init; }
+
     /// <summary>The state directory in force.</summary>
     public string StateDirectory => MetaPath ?? DefaultStateDirectory(Path);
 

@@ -18,6 +18,7 @@ namespace Litestream;
 /// <param name="LongestWriteLock">Longest time the write lock was held at once.</param>
 /// <param name="BackfillBlocked">How often an older reader kept a due checkpoint from emptying the WAL.</param>
 /// <param name="UploadedFiles">Level-0 files uploaded.</param>
+/// <param name="Verification">Result of the last verification of the replica; null before the first.</param>
 public sealed record DatabaseStatus(
     string Path,
     DatabaseState State,
@@ -33,4 +34,5 @@ public sealed record DatabaseStatus(
     long WriteLockCount,
     TimeSpan LongestWriteLock,
     long BackfillBlocked,
-    long UploadedFiles);
+    long UploadedFiles,
+    Verify.VerificationStatus? Verification = null);

@@ -280,9 +280,10 @@ public sealed partial class ReplicatedDatabase
                 logger.Write(LogLevel.Information, "database file has appeared", ("path", Options.Path));
             }
 
-            directory.DeleteTemporaryFiles();
             directory.FileOwnership = file.Ownership;
             directory.DirectoryOwnership = services.FileSystem.Stat(System.IO.Path.GetDirectoryName(Options.Path)!)?.Ownership;
+            LockState();
+            directory.DeleteTemporaryFiles();
             await InSlotAsync(() => session = CaptureSession.Open(Options, services, directory, published, logger), cancellationToken).ConfigureAwait(false);
         }
 
@@ -321,6 +322,23 @@ public sealed partial class ReplicatedDatabase
         {
             uploadWake.Signal();
         }
+    }
+
+    /// <summary>Held from the first opening to the close: two processes on one state directory would number transactions side by side (decision D35).</summary>
+    private void LockState()
+    {
+        if (stateLock is null)
+        {
+            services.FileSystem.CreateDirectory(Options.StateDirectory, directory.DirectoryOwnership);
+            stateLock = StateDirectoryLock.TryAcquire(services.FileSystem, Options)
+                ?? throw new StateInUseException(Options.Path, StateDirectoryLock.PathOf(Options));
+        }
+    }
+
+    private void UnlockState()
+    {
+        stateLock?.Dispose();
+        stateLock = null;
     }
 
     private void ReportMissing()

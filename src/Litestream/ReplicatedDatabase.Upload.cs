@@ -201,6 +201,7 @@ public sealed partial class ReplicatedDatabase
             }
             finally
             {
+                UnlockState();
                 executor.Release();
             }
         }
@@ -226,7 +227,7 @@ public sealed partial class ReplicatedDatabase
             {
                 throw Interrupted(attempts, began);
             }
-            catch (Exception e) when (e is not (ReplicaConflictException or SecondWriterException or SqliteException { ResultCode: NotADatabase }))
+            catch (Exception e) when (e is not (ReplicaConflictException or SecondWriterException or StateInUseException or SqliteException { ResultCode: NotADatabase }))
             {
                 TimeSpan elapsed = services.Time.GetElapsedTime(began);
                 TimeSpan remaining = Options.ShutdownSyncTimeout - elapsed;

@@ -49,6 +49,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
 
     // Written under the executor.
     private CaptureSession? session;
+    private IDisposable? stateLock;
     private bool baselined;
     private bool warnedMissing;
     private bool nextCopyIsBase;
@@ -151,7 +152,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
             statistics?.WriteLockCount ?? 0,
             statistics?.LongestWriteLock ?? TimeSpan.Zero,
             statistics?.BackfillBlocked ?? 0,
-            uploader.UploadedFiles);
+            uploader.UploadedFiles,
+            Verification);
     }
 
     /// <summary>Closes without a final sync, if <see cref="CloseAsync"/> was not called.</summary>
@@ -166,6 +168,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         await StopLoopsAsync().ConfigureAwait(false);
         await executor.WaitAsync().ConfigureAwait(false);
         CloseSession();
+        UnlockState();
         captureWake.Dispose();
         uploadWake.Dispose();
         uploader.Dispose();

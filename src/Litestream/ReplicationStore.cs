@@ -1,5 +1,6 @@
 using Litestream.Sqlite;
 using Litestream.Storage;
+using Litestream.Verify;
 
 namespace Litestream;
 
@@ -17,6 +18,7 @@ public sealed class ReplicationStore : IAsyncDisposable
     private readonly ChangeNotifier? notifier;
     private readonly List<ReplicatedDatabase> databases = [];
     private readonly Lock gate = new();
+    private readonly VerifySchedule verification;
     private bool running;
 
     /// <summary>Creates an empty store.</summary>
@@ -26,6 +28,7 @@ public sealed class ReplicationStore : IAsyncDisposable
     {
         this.services = services;
         notifier = useNotification ? new ChangeNotifier() : null;
+        verification = new VerifySchedule(() => Databases, services.Time, services.Loggers.CreateLogger("verify"));
     }
 
     /// <summary>The databases in the order they were added.</summary>
@@ -58,6 +61,8 @@ public sealed class ReplicationStore : IAsyncDisposable
                 database.Start();
             }
         }
+
+        verification.Signal();
 
         return database;
     }
@@ -92,6 +97,11 @@ public sealed class ReplicationStore : IAsyncDisposable
         {
             database.Start();
         }
+
+        if (monitor)
+        {
+            verification.Start();
+        }
     }
 
     /// <summary>Stops, syncs and closes every database; each gets its own time for the final upload.</summary>
@@ -100,6 +110,7 @@ public sealed class ReplicationStore : IAsyncDisposable
     public async Task<IReadOnlyList<(ReplicatedDatabase Database, Exception Error)>> CloseAsync(CancellationToken interrupt)
     {
         var failures = new List<(ReplicatedDatabase, Exception)>();
+        await verification.StopAsync().ConfigureAwait(false);
         await Parallel.ForEachAsync(
             Databases,
             new ParallelOptions { MaxDegreeOfParallelism = Parallelism },
@@ -123,6 +134,7 @@ public sealed class ReplicationStore : IAsyncDisposable
     /// <summary>Releases everything; call <see cref="CloseAsync"/> first, or the last commits are not synced.</summary>
     public async ValueTask DisposeAsync()
     {
+        await verification.DisposeAsync().ConfigureAwait(false);
         foreach (ReplicatedDatabase database in Databases)
         {
             await database.DisposeAsync().ConfigureAwait(false);

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Litestream.Cli.Tests.Replay;
+using Litestream.State;
+using Litestream.Storage;
 
 namespace Litestream.Cli.Tests;
 
@@ -202,6 +204,32 @@ public sealed class TrapTests
         await sandbox.RunAsync("replicate", "-once");
         Assert.Contains($"Removing: {sandbox.Root}/meta/ltx", (await sandbox.RunAsync("reset", "{dir}/db")).Output, StringComparison.Ordinal);
         Assert.False(Directory.Exists(sandbox.Root + "/meta/ltx"));
+    }
+
+    /// <summary>What the daemon is about to upload would be gone, and its numbers would go on from a state that nobody has.</summary>
+    [Fact]
+    public async Task Trap_B15_reset_of_a_database_that_a_daemon_replicates_is_refused_unless_forced()
+    {
+        using Sandbox sandbox = new();
+        sandbox.CreateDatabase("db");
+        sandbox.WriteConfig(OneDatabase);
+        await sandbox.RunAsync("replicate", "-once", "-config", "{dir}/litestream.yml");
+        DatabaseOptions database = new() { Path = sandbox.Root + "/db" };
+        using (StateDirectoryLock.TryAcquire(LocalFileSystem.Instance, database))
+        {
+            RunResult refused = await sandbox.RunAsync("reset", "{dir}/db");
+            Assert.Equal(1, refused.ExitCode);
+            Assert.Contains("a running litestream process replicates", refused.Error, StringComparison.Ordinal);
+            Assert.True(Directory.Exists(database.StateDirectory + "/ltx"));
+
+            RunResult second = await sandbox.RunAsync("replicate", "-once", "-config", "{dir}/litestream.yml");
+            Assert.Equal(1, second.ExitCode);
+            Assert.Contains("another litestream process replicates", second.Error, StringComparison.Ordinal);
+            Assert.Equal(0, (await sandbox.RunAsync("reset", "-force", "{dir}/db")).ExitCode);
+        }
+
+        Assert.False(Directory.Exists(database.StateDirectory + "/ltx"));
+        Assert.Equal(0, (await sandbox.RunAsync("reset", "{dir}/db")).ExitCode);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Litestream.Cli.Flags;
 using Litestream.Cli.Logging;
 using Litestream.Configuration;
 using Litestream.Diagnostics;
+using Litestream.State;
 using Litestream.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -12,12 +13,14 @@ internal sealed class ResetCommand : Command
 {
     private readonly ConfigFlags config;
     private readonly BooleanFlag dryRun;
+    private readonly BooleanFlag force;
 
     public ResetCommand(CliHost host)
         : base(host)
     {
         config = new ConfigFlags(host, Flags);
         dryRun = Flags.Add(new BooleanFlag("dry-run", "Only print what would be removed."));
+        force = Flags.Add(new BooleanFlag("force", "Reset although a running daemon replicates the database."));
     }
 
     public override string Name => "reset";
@@ -29,7 +32,7 @@ internal sealed class ResetCommand : Command
     public override string Description => """
         Removes the captured files that are kept beside a database, so that replication
         starts with a fresh copy. The database itself and its replica are not touched.
-        Stop the daemon first.
+        Stop the daemon first; while one replicates the database nothing is removed.
         """;
 
     public override Task<int> RunAsync(IReadOnlyList<string> arguments)
@@ -59,6 +62,7 @@ internal sealed class ResetCommand : Command
         }
         else
         {
+            RequireUnused(options);
             Remove(path, meta, ltx);
         }
 
@@ -82,6 +86,16 @@ internal sealed class ResetCommand : Command
         catch (ConfigurationException e)
         {
             throw new CliException($"cannot read config: {e.Message}", inner: e);
+        }
+    }
+
+    /// <summary>Files that a daemon is about to upload must not go under its feet (trap B15).</summary>
+    private void RequireUnused(DatabaseOptions options)
+    {
+        if (!force.Value && StateDirectoryLock.IsHeld(Host.Files, options))
+        {
+            throw new CliException(
+                $"reset failed: a running litestream process replicates {options.Path}; stop it first", $"litestream reset -force {options.Path}");
         }
     }
 

@@ -1,8 +1,11 @@
+using System.Globalization;
+using System.Text.Json;
 using Litestream.Cli.Flags;
 using Litestream.Cli.Output;
 using Litestream.Configuration;
 using Litestream.Ltx;
 using Litestream.Storage;
+using Litestream.Verify;
 
 namespace Litestream.Cli.Commands;
 
@@ -27,8 +30,9 @@ internal sealed class StatusCommand : Command
 
     public override string Description => """
         Shows for each database of the configuration file, or for one of them, the last
-        transaction that was captured and the size of the write-ahead log. Only local
-        files are read; neither a running daemon nor the replica is asked.
+        transaction that was captured, the size of the write-ahead log, and the result
+        of the last verification of its replica. Only local files are read; neither a
+        running daemon nor the replica is asked.
         """;
 
     public override Task<int> RunAsync(IReadOnlyList<string> arguments)
@@ -44,22 +48,53 @@ internal sealed class StatusCommand : Command
         }
 
         List<(string Database, string Status, string Txid, string WalSize)> rows = [.. databases.Select(d => Examine(d.Options))];
+        Dictionary<string, VerificationStatus> verified = databases
+            .Select(d => (d.Options.Path, Status: VerificationStatus.Read(Host.Files, d.Options)))
+            .Where(found => found.Status is not null).ToDictionary(found => found.Path, found => found.Status!);
         if (json.Value)
         {
-            Print(JsonOutput.FormatArray(rows, static (writer, row) =>
+            Print(JsonOutput.FormatArray(rows, (writer, row) =>
             {
                 writer.WriteString("database", row.Database);
                 writer.WriteString("status", row.Status);
                 writer.WriteString("local_txid", row.Txid);
                 writer.WriteString("wal_size", row.WalSize);
+                if (verified.TryGetValue(row.Database, out VerificationStatus? status))
+                {
+                    Write(writer, status);
+                }
             }));
             return Task.FromResult(0);
         }
 
-        TextTable table = new("database", "status", "local txid", "wal size");
-        rows.ForEach(row => table.Add(row.Database, row.Status, row.Txid, row.WalSize));
+        // Scripts know four columns; who verifies gets a fifth.
+        bool any = verified.Count > 0;
+        TextTable table = new([.. (string[])["database", "status", "local txid", "wal size"], .. any ? (string[])["replica"] : []]);
+        rows.ForEach(row => table.Add(
+            [row.Database, row.Status, row.Txid, row.WalSize, .. any ? (string[])[Describe(verified.GetValueOrDefault(row.Database))] : []]));
         Print(table.ToString());
         return Task.FromResult(0);
+    }
+
+    private static string Describe(VerificationStatus? status) => status switch
+    {
+        null => "not verified",
+        { DamagedFiles: > 0 } => string.Create(
+            CultureInfo.InvariantCulture, $"{status.Result}: {status.DamagedFiles} files, proven to {status.Proven} at {TimeText.Seconds(status.ProvenAt)}"),
+        _ => $"{status.Result}: to {status.Proven} at {TimeText.Seconds(status.ProvenAt)}",
+    };
+
+    private static void Write(Utf8JsonWriter writer, VerificationStatus status)
+    {
+        writer.WriteStartObject("verification");
+        writer.WriteString("result", status.Result);
+        writer.WriteString("proven_txid", status.Proven.IsNone ? "" : status.Proven.ToString());
+        writer.WriteString("proven_time", status.ProvenTime is { } time ? TimeText.Milliseconds(time) : "");
+        writer.WriteString("proven_at", TimeText.Seconds(status.ProvenAt));
+        writer.WriteString("finished_at", TimeText.Seconds(status.FinishedAt));
+        writer.WriteNumber("damaged_files", status.DamagedFiles);
+        writer.WriteNumber("lost_ranges", status.LostRanges);
+        writer.WriteEndObject();
     }
 
     private (string Database, string Status, string Txid, string WalSize) Examine(DatabaseOptions options)

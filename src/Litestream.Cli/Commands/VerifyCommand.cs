@@ -3,6 +3,7 @@ using Litestream.Cli.Logging;
 using Litestream.Cli.Output;
 using Litestream.Configuration;
 using Litestream.Restore;
+using Litestream.State;
 using Litestream.Storage;
 using Litestream.Verify;
 
@@ -72,23 +73,42 @@ internal sealed class VerifyCommand : Command
 
     private async Task<VerifyReport> VerifyAsync(ConfiguredDatabase database, DatabaseOptions? options, LogSink sink)
     {
+        EngineServices services = new(Host.Files, Host.Clock, sink);
+        bool daemonRuns = options is not null && StateDirectoryLock.IsHeld(Host.Files, options);
+        IReplicaClient client = ReplicaClients.Create(database.Target, Host.Files, options?.Path);
+        using SignalCancellation signals = new();
+        if (deep.Value && options is not null && !daemonRuns)
+        {
+            return await signals.RunAsync(stop => CompareAsync(options, client, services, stop)).ConfigureAwait(false);
+        }
+
         VerifyOptions request = new()
         {
             Database = options,
             Share = share.Value,
             Repair = repair.Value,
             ScratchDirectory = deep.Value ? options?.StateDirectory ?? Path.GetTempPath() : null,
+            UploadsRun = daemonRuns,
         };
-        IReplicaClient client = ReplicaClients.Create(database.Target, Host.Files, options?.Path);
         await using (client.ConfigureAwait(false))
         {
-            using SignalCancellation signals = new();
             return await signals.RunAsync(async stop =>
             {
                 await client.InitializeAsync(stop).ConfigureAwait(false);
-                return await new ReplicaVerifier(client, new EngineServices(Host.Files, Host.Clock, sink), sink.CreateLogger("verify"))
-                    .VerifyAsync(request, null, stop).ConfigureAwait(false);
+                return await new ReplicaVerifier(client, services, sink.CreateLogger("verify")).VerifyAsync(request, null, stop).ConfigureAwait(false);
             }).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Nobody else replicates the database: this process may, and can then compare exactly (replication §8.7).</summary>
+    private async Task<VerifyReport> CompareAsync(DatabaseOptions options, IReplicaClient client, EngineServices services, CancellationToken stop)
+    {
+        ReplicationStore store = new(services, useNotification: false);
+        await using (store.ConfigureAwait(false))
+        {
+            ReplicatedDatabase replicated = store.Add(options, client);
+            await store.OpenAsync(monitor: false, stop).ConfigureAwait(false);
+            return await replicated.VerifyAsync(share.Value, deep: true, repair.Value, stop).ConfigureAwait(false);
         }
     }
 }

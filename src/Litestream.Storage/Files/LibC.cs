@@ -18,6 +18,7 @@ internal static partial class LibC
     internal const int NotPermitted = 1;
     internal const int NoEntry = 2;
     internal const int Interrupted = 4;
+    internal const int WouldBlock = 11;
     internal const int Exists = 17;
     internal const int NotDirectory = 20;
     internal const int Invalid = 22;
@@ -29,6 +30,9 @@ internal static partial class LibC
 
     /// <summary>Start write-out of dirty pages without waiting for it (<c>SYNC_FILE_RANGE_WRITE</c>).</summary>
     internal const uint StartWrite = 2;
+
+    internal const int LockExclusive = 2;
+    internal const int LockWithoutWaiting = 4;
 
     /// <summary>O_DIRECTORY: the one flag whose value depends on the processor.</summary>
     internal static int OpenDirectory { get; } =
@@ -60,6 +64,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
     internal static partial int ChangeOwner(int descriptor, int user, int group);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    internal static partial int Lock(int descriptor, int operation);
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     internal static partial int Kill(int process, int signal);

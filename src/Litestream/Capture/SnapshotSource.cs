@@ -1,5 +1,6 @@
 using Litestream.Ltx;
 using Litestream.Sqlite;
+using Litestream.Verify;
 
 namespace Litestream.Capture;
 
@@ -30,6 +31,9 @@ internal sealed class SnapshotSource(SqliteConnection connection, Txid txid, Wal
         DatabaseCopy.WritePages(connection, header.Commit, writer, cancellationToken);
         writer.Finish();
     }
+
+    /// <summary>Checksums of all pages.</summary>
+    public DatabaseDigest Digest(CancellationToken cancellationToken) => DatabaseDigest.Of(connection, cancellationToken);
 
     /// <summary>Ends the read transaction.</summary>
     public void Dispose() => connection.Dispose();

@@ -1,3 +1,4 @@
+using Litestream.Levels;
 using Litestream.Ltx;
 using Litestream.Restore;
 using Litestream.State;
@@ -130,7 +131,8 @@ public sealed class ReplicaVerifier(IReplicaClient client, EngineServices servic
 
                 state.Add(check);
                 Interlocked.Increment(ref filesRead);
-                progress?.Report(new VerifyProgress(Interlocked.Add(ref bytesRead, file.Size), bytesPlanned));
+                long done = Interlocked.Add(ref bytesRead, file.Size);
+                progress?.Report(new VerifyProgress(done, bytesPlanned));
             });
         return vanished != 0;
     }
@@ -148,5 +150,8 @@ public sealed class ReplicaVerifier(IReplicaClient client, EngineServices servic
         Damaged = analysis.Damaged,
         Unreadable = analysis.Unreadable,
         Lost = analysis.Lost,
+        NeedsSnapshot = analysis.Lost.Any(range => range.Last >= state.Listing.Newest)
+            || (LevelFiles.Newest(state.Listing[LtxFileInfo.SnapshotLevel]) is { } snapshot && state.Known(snapshot)?.Content is null
+                && state.Known(snapshot)?.Finding is not null),
     };
 }

@@ -57,6 +57,12 @@ public sealed record VerifyReport
     /// <summary>Whether anything is wrong with the replica.</summary>
     public bool IsDamaged => Damaged.Count > 0 || Lost.Count > 0 || DeepProblem is not null;
 
+    /// <summary>
+    /// Whether a new snapshot helps: the newest state can no longer be restored, or the newest snapshot is damaged. Older damage stays as
+    /// it is.
+    /// </summary>
+    public bool NeedsSnapshot { get; init; }
+
     /// <summary>One word for it: <c>proven</c>, <c>damaged</c>, or <c>failed</c> when something could not be checked.</summary>
     public string Result => IsDamaged ? "damaged" : Unreadable.Count > 0 ? "failed" : "proven";
 }

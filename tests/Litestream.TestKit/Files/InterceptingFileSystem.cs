@@ -38,6 +38,9 @@ public abstract class InterceptingFileSystem(IFileSystem inner) : IFileSystem
     public void SyncDirectory(string path) => Around(FileOperation.SyncDirectory, path, () => inner.SyncDirectory(path));
 
     /// <inheritdoc/>
+    public IDisposable? TryLock(string path) => inner.TryLock(path);
+
+    /// <inheritdoc/>
     public void SetTimes(string path, DateTimeOffset time) => Around(FileOperation.SetTimes, path, () => inner.SetTimes(path, time));
 
     /// <summary>Called before a call; an exception prevents it.</summary>

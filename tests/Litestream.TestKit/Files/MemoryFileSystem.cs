@@ -11,6 +11,7 @@ public sealed class MemoryFileSystem : IFileSystem
 {
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
+    private readonly HashSet<string> _locks = [];
     private MemoryDirectory _root;
     private ulong _nextInode = 1;
     private int _epoch;
@@ -38,6 +39,7 @@ public sealed class MemoryFileSystem : IFileSystem
         {
             _epoch++;
             OpenFiles = 0;
+            _locks.Clear();
             _root = _root.AfterPowerCut(random);
         }
     }
@@ -197,6 +199,20 @@ public sealed class MemoryFileSystem : IFileSystem
     }
 
     /// <inheritdoc/>
+    public IDisposable? TryLock(string path)
+    {
+        lock (_gate)
+        {
+            if (Find(path) is null)
+            {
+                FindParent(path, "lock").Live[Path.GetFileName(path)] = new MemoryNode(_nextInode++, new FileOwnership(0x180, 0, 0), Now);
+            }
+
+            return _locks.Add(path) ? new MemoryLock(this, path, _epoch) : null;
+        }
+    }
+
+    /// <inheritdoc/>
     public void SetTimes(string path, DateTimeOffset time)
     {
         lock (_gate)
@@ -252,4 +268,18 @@ public sealed class MemoryFileSystem : IFileSystem
     private MemoryDirectory FindParent(string path, string operation) =>
         Find(Path.GetDirectoryName(path)!) as MemoryDirectory
         ?? throw new FileNotFoundException($"{operation} {path}: no such file or directory", path);
+
+    private sealed class MemoryLock(MemoryFileSystem owner, string path, int epoch) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (owner._gate)
+            {
+                if (owner._epoch == epoch)
+                {
+                    owner._locks.Remove(path);
+                }
+            }
+        }
+    }
 }

@@ -38,6 +38,9 @@ public sealed class UnsyncedFileSystem(IFileSystem inner) : IFileSystem
     }
 
     /// <inheritdoc/>
+    public IDisposable? TryLock(string path) => inner.TryLock(path);
+
+    /// <inheritdoc/>
     public void SetTimes(string path, DateTimeOffset time) => inner.SetTimes(path, time);
 
     private sealed class UnsyncedFile(IFile file) : IFile

@@ -40,6 +40,8 @@ internal sealed class TestDatabase : IDisposable
 /// <summary>A store with one database; disposing kills it: no final sync.</summary>
 internal sealed class ManualStore(ReplicationStore store, ReplicatedDatabase database) : IAsyncDisposable
 {
+    public ReplicationStore Store => store;
+
     public ReplicatedDatabase Database => database;
 
     public async Task<ulong> SyncAsync() => (await database.SyncAsync(CancellationToken.None)).Value;
