@@ -15,9 +15,17 @@ internal sealed partial class Daemon : IAsyncDisposable
 
     /// <summary>Starts the daemon with default settings and waits for the first L0 file in the replica.</summary>
     /// <exception cref="TimeoutException">No file within 60 s.</exception>
-    public static async Task<Daemon> StartAsync(ScenarioRun run)
+    public static Task<Daemon> StartAsync(ScenarioRun run) => StartAsync(
+        run.Executable,
+        ["replicate", run.Database, run.ReplicaUrl],
+        _ => Directory.Exists(run.LevelZero) && Directory.EnumerateFiles(run.LevelZero, "*.ltx").Any(),
+        TimeSpan.FromSeconds(60));
+
+    /// <summary>Starts the daemon and waits until it has done what the caller looks for.</summary>
+    /// <exception cref="TimeoutException">It did not in time.</exception>
+    public static async Task<Daemon> StartAsync(string executable, string[] arguments, Func<Daemon, bool> isReady, TimeSpan limit)
     {
-        var daemon = new Daemon(Process.Start(new ProcessStartInfo(run.Executable, ["replicate", run.Database, run.ReplicaUrl])
+        var daemon = new Daemon(Process.Start(new ProcessStartInfo(executable, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -28,13 +36,13 @@ internal sealed partial class Daemon : IAsyncDisposable
         daemon.process.BeginErrorReadLine();
 
         long start = Stopwatch.GetTimestamp();
-        while (!Directory.Exists(run.LevelZero) || !Directory.EnumerateFiles(run.LevelZero, "*.ltx").Any())
+        while (!isReady(daemon))
         {
-            if (daemon.process.HasExited || Stopwatch.GetElapsedTime(start).TotalSeconds > 60)
+            if (daemon.process.HasExited || Stopwatch.GetElapsedTime(start) > limit)
             {
                 string text = daemon.Log;
                 await daemon.DisposeAsync();
-                throw new TimeoutException("the daemon made no replica: " + text);
+                throw new TimeoutException("the daemon did not get ready: " + text[Math.Max(0, text.Length - 4000)..]);
             }
 
             await Task.Delay(20);
@@ -42,6 +50,9 @@ internal sealed partial class Daemon : IAsyncDisposable
 
         return daemon;
     }
+
+    /// <summary>Open descriptors.</summary>
+    public int Descriptors => Directory.EnumerateFileSystemEntries($"/proc/{process.Id}/fd").Count();
 
     public string Log
     {
@@ -86,7 +97,7 @@ internal sealed partial class Daemon : IAsyncDisposable
             _ = SendSignal(process.Id, 15);
         }
 
-        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(300));
     }
 
     public async ValueTask DisposeAsync()

@@ -9,6 +9,8 @@ internal sealed record Figure(string Name, double Value, string Format, string U
 
     public static Figure Count(string name, double value) => new(name, value, "0", "");
 
+    public static Figure Seconds(string name, double value) => new(name, value, "0.00", "s");
+
     public static Figure Milliseconds(string name, double value) => new(name, value, "0.0", "ms");
 
     public static Figure Mebibytes(string name, double bytes) => new(name, bytes / (1 << 20), "0.0", "MiB");

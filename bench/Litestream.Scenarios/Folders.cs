@@ -11,9 +11,9 @@ internal static class Folders
     public static string Probe => Path.Combine(Directory.CreateDirectory(Path.Combine(Root, "artifacts", "bench")).FullName, "probe");
 
     /// <summary>A new empty folder for one run.</summary>
-    public static string NewRun(string name)
+    public static string NewRun(string name, string? below = null)
     {
-        string path = Path.Combine(Root, "artifacts", "bench", name);
+        string path = Path.Combine(below ?? Path.Combine(Root, "artifacts", "bench"), name);
         if (Directory.Exists(path))
         {
             Directory.Delete(path, recursive: true);

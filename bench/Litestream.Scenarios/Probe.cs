@@ -49,6 +49,8 @@ internal sealed class Probe
 
     public Process StartVisible(string database) => Start(path, ["visible", database]);
 
+    public Process StartWatchAll(string list) => Start(path, ["watchall", list]);
+
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 
     private static long[] Numbers(string line) =>

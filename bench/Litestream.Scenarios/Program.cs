@@ -1,11 +1,12 @@
 using Litestream.Scenarios;
 
-// scenarios NAME... --bin PATH [--against PATH] [--turns N] [--seconds N] [--samples N] [--size BYTES]
+// scenarios NAME... --bin PATH [--against PATH] [--turns N] [--seconds N] [--samples N] [--size BYTES] [--folder PATH]
 // Runs black-box scenarios against one or two litestream executables in turns; one line of figures per run.
 IScenario[] all =
 [
     new StartScenario(), new LatencyScenario(), new LagScenario(), new FollowScenario(), new SlowdownScenario(), new BusyScenario(),
     new SteadyScenario(), new IdleScenario(), new SnapshotScenario(), new RestoreScenario(),
+    new FleetScenario(), new BusyFleetScenario(),
 ];
 
 ScenarioOptions options;
@@ -16,7 +17,7 @@ try
 catch (ArgumentException exception)
 {
     Console.Error.WriteLine(exception.Message);
-    Console.Error.WriteLine("usage: scenarios NAME...|all --bin PATH [--against PATH] [--turns N] [--seconds N] [--samples N] [--size BYTES]");
+    Console.Error.WriteLine("usage: scenarios NAME...|all --bin PATH [--against PATH] [--turns N] [--seconds N] [--samples N] [--size BYTES] [--folder PATH]");
     foreach (IScenario scenario in all)
     {
         Console.Error.WriteLine($"  {scenario.Name,-10} {scenario.Summary}");

@@ -16,7 +16,15 @@ internal sealed record ScenarioOptions
 
     public int Samples { get; private set; }
 
-    public long Size { get; private set; } = 1L << 30;
+    public long Size => size > 0 ? size : 1L << 30;
+
+    /// <summary>Where the runs keep their files; null = artifacts/bench.</summary>
+    public string? Folder { get; private set; }
+
+    private long size;
+
+    /// <summary><c>--size</c> as a number of databases.</summary>
+    public int Databases(int ifUnset) => size > 0 ? checked((int)size) : ifUnset;
 
     /// <exception cref="ArgumentException">Unknown option, missing value, or no executable.</exception>
     public static ScenarioOptions Parse(string[] args)
@@ -36,9 +44,10 @@ internal sealed record ScenarioOptions
                 case "--bin": options.Executables.Add(("bin", Executable(value))); break;
                 case "--against": options.Executables.Add(("against", Executable(value))); break;
                 case "--turns": options.Turns = Number(value); break;
+                case "--folder": options.Folder = Path.GetFullPath(value); break;
                 case "--seconds": options.Seconds = Number(value); break;
                 case "--samples": options.Samples = Number(value); break;
-                case "--size": options.Size = long.Parse(value, CultureInfo.InvariantCulture); break;
+                case "--size": options.size = long.Parse(value, CultureInfo.InvariantCulture); break;
                 default: throw new ArgumentException($"unknown option {args[i - 1]}");
             }
         }

@@ -12,7 +12,7 @@ internal static class Turns
             {
                 try
                 {
-                    string folder = Folders.NewRun(scenario.Name + "-" + label);
+                    string folder = Folders.NewRun(scenario.Name + "-" + label, options.Folder);
                     IReadOnlyList<Figure> figures = await scenario.RunAsync(new ScenarioRun(path, options, probe, folder));
                     runs[label].Add(figures);
                     Print(scenario, label, figures);

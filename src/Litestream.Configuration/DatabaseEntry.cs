@@ -11,7 +11,7 @@ internal sealed class DatabaseEntry
         ["dir"] = (e, n, d) => e.Directory = d.Text(n) ?? "",
         ["pattern"] = (e, n, d) => e.Pattern = d.Text(n) ?? "",
         ["recursive"] = (e, n, d) => e.Recursive = d.Boolean(n) ?? false,
-        ["watch"] = (e, n, d) => (e.Watch, e.WatchLine) = (d.Boolean(n) ?? false, n.Line),
+        ["watch"] = (e, n, d) => e.Watch = d.Boolean(n) ?? false,
         ["meta-path"] = (e, n, d) => e.MetaPath = d.Text(n) ?? "",
         ["meta-dir"] = (e, n, d) => e.MetaDirectory = d.Text(n) ?? "",
         ["monitor-interval"] = (e, n, d) => e.MonitorInterval = d.Duration(n),
@@ -35,8 +35,6 @@ internal sealed class DatabaseEntry
     public bool Recursive { get; set; }
 
     public bool Watch { get; set; }
-
-    public int WatchLine { get; set; }
 
     public string MetaPath { get; set; } = "";
 

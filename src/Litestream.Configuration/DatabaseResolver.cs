@@ -46,6 +46,45 @@ public sealed class DatabaseResolver(LitestreamConfiguration configuration, Conf
         return databases;
     }
 
+    /// <summary>The directory entries that ask for their databases to be noticed as they come and go.</summary>
+    /// <exception cref="ConfigurationException">A pattern is malformed.</exception>
+    public IReadOnlyList<WatchedEntry> WatchedEntries()
+    {
+        List<WatchedEntry> watched = [];
+        for (int i = 0; i < configuration.Databases.Count; i++)
+        {
+            DatabaseEntry entry = configuration.Databases[i];
+            if (entry.Path.Length == 0 && entry.Watch)
+            {
+                int index = i;
+                watched.Add(new WatchedEntry(
+                    i + 1,
+                    entry.Directory,
+                    entry.Recursive,
+                    entry.MonitorInterval,
+                    new GlobPattern(entry.Pattern).IsMatch,
+                    path => Build(index, entry, path, path[(entry.Directory.Length + 1)..]),
+                    OwnDirectories(entry)));
+            }
+        }
+
+        return watched;
+    }
+
+    /// <summary>Where the entry's replicas and state are kept, as far as it names the place: never looked into for databases (trap B39).</summary>
+    private List<string> OwnDirectories(DatabaseEntry entry)
+    {
+        List<string> own = [];
+        if (targets.Resolve(Single(entry), configuration.ReplicaDefaults, "") is FileTarget file)
+        {
+            own.Add(file.Path);
+        }
+
+        own.AddRange(((string[])[entry.MetaDirectory, entry.MetaPath]).Where(path => path.Length > 0).Select(paths.Expand));
+        own.RemoveAll(path => path == entry.Directory || entry.Directory.StartsWith(path + "/", StringComparison.Ordinal));
+        return own;
+    }
+
     /// <summary>One database by its path; a directory entry that covers the path counts too (trap B13).</summary>
     /// <param name="path">Expanded path.</param>
     /// <returns>The database, or null if no entry is about it.</returns>

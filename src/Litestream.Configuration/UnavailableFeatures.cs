@@ -41,12 +41,6 @@ internal static class UnavailableFeatures
             found.Add(Warning(configuration.Socket.Line, "socket", "the control socket"));
         }
 
-        foreach (DatabaseEntry entry in configuration.Databases.Where(e => e.Watch))
-        {
-            found.Add(Warning(
-                entry.WatchLine, "watch", "watching a directory for new databases", "databases created later are replicated after a restart"));
-        }
-
         return [.. found.OrderBy(w => w.Line)];
     }
 

@@ -15,12 +15,18 @@ namespace Litestream.Sqlite;
 public sealed unsafe class ChangeNotifier : IDisposable
 {
     private const uint FileMask = Inotify.Modify | Inotify.Attributes | Inotify.MoveSelf | Inotify.DeleteSelf | Inotify.OneShot;
-    private const uint DirectoryMask = Inotify.Create | Inotify.MovedTo | Inotify.DeleteSelf | Inotify.MoveSelf | Inotify.OnlyDirectory;
+
+    // One mask for both uses of a directory: asking again for a watched directory replaces the mask of its watch.
+    private const uint DirectoryMask = Inotify.Create | Inotify.MovedTo | Inotify.Delete | Inotify.MovedFrom
+        | Inotify.DeleteSelf | Inotify.MoveSelf | Inotify.OnlyDirectory;
+
+    private const uint DirectoryEnded = Inotify.DeleteSelf | Inotify.MoveSelf | Inotify.Unmounted | Inotify.Ignored;
     private const int BufferSize = 16 * 1024;
 
     // Guards everything below. Held over "add watch and note it", so that the reader never meets a watch it does not know.
     private readonly Lock _gate = new();
     private readonly HashSet<NotifierHandle> _handles = [];
+    private readonly HashSet<DirectoryListener> _listeners = [];
     private readonly Dictionary<int, NotifierHandle> _files = [];
     private readonly Dictionary<int, DirectoryWatch> _directories = [];
     private readonly int _queue = -1;
@@ -91,6 +97,39 @@ public sealed unsafe class ChangeNotifier : IDisposable
         }
 
         return handle;
+    }
+
+    /// <summary>Listens to names that come and go in a directory, from now on: list it afterwards, and nothing falls in between.</summary>
+    /// <param name="directory">Absolute path.</param>
+    /// <param name="onChange">Called on the notifier's own thread; must return at once and not throw.</param>
+    public DirectoryListener Listen(string directory, Action<DirectoryListener, DirectoryChange> onChange)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        ArgumentNullException.ThrowIfNull(onChange);
+        var listener = new DirectoryListener(this, directory, onChange) { Problem = UnsupportedReason };
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (!IsSupported)
+            {
+                return listener;
+            }
+
+            int watch = Inotify.AddWatch(_queue, directory, DirectoryMask);
+            int error = Marshal.GetLastPInvokeError();
+            if (watch >= 0)
+            {
+                listener.Watch = WatchOf(watch);
+                listener.Watch.Listeners.Add(listener);
+                _listeners.Add(listener);
+            }
+            else if (error is not (Inotify.NoSuchFile or Inotify.NotADirectory))
+            {
+                listener.Problem = $"cannot watch {directory}: {Marshal.GetPInvokeErrorMessage(error)} (see fs.inotify.max_user_watches)";
+            }
+        }
+
+        return listener;
     }
 
     /// <summary>Stops the thread and closes the queue. Handles stay usable as objects but report nothing any more.</summary>
@@ -164,10 +203,20 @@ public sealed unsafe class ChangeNotifier : IDisposable
         }
     }
 
+    internal void Unregister(DirectoryListener listener)
+    {
+        lock (_gate)
+        {
+            _listeners.Remove(listener);
+            StopListening(listener);
+        }
+    }
+
     /// <summary>Takes events as the kernel writes them; a separate step so that tests can play any sequence.</summary>
     internal void Dispatch(ReadOnlySpan<byte> events)
     {
         var changed = new List<NotifierHandle>();
+        var heard = new List<(DirectoryListener Listener, DirectoryChange Change)>();
         lock (_gate)
         {
             while (events.Length >= Inotify.EventHeaderSize)
@@ -180,6 +229,7 @@ public sealed unsafe class ChangeNotifier : IDisposable
                 if ((mask & Inotify.QueueOverflow) != 0)
                 {
                     TakeAll(changed);
+                    heard.AddRange(_listeners.Select(static listener => (listener, new DirectoryChange(DirectoryChangeKind.Lost, "", false))));
                 }
                 else if (_files.ContainsKey(watch))
                 {
@@ -189,7 +239,9 @@ public sealed unsafe class ChangeNotifier : IDisposable
                 }
                 else if (_directories.TryGetValue(watch, out DirectoryWatch? directory))
                 {
-                    TakeDirectory(directory, name, changed);
+                    string file = NameOf(name);
+                    Hear(directory, mask, file, heard);
+                    TakeDirectory(directory, file, changed);
                 }
             }
         }
@@ -197,6 +249,66 @@ public sealed unsafe class ChangeNotifier : IDisposable
         foreach (NotifierHandle handle in changed)
         {
             handle.Notify();
+        }
+
+        foreach ((DirectoryListener listener, DirectoryChange change) in heard)
+        {
+            listener.Notify(change);
+        }
+    }
+
+    private static string NameOf(ReadOnlySpan<byte> padded)
+    {
+        int end = padded.IndexOf((byte)0);
+        return Encoding.UTF8.GetString(end < 0 ? padded : padded[..end]);
+    }
+
+    private void Hear(DirectoryWatch directory, uint mask, string name, List<(DirectoryListener, DirectoryChange)> heard)
+    {
+        if (directory.Listeners.Count == 0)
+        {
+            return;
+        }
+
+        bool ended = (mask & DirectoryEnded) != 0;
+        var change = new DirectoryChange(
+            ended ? DirectoryChangeKind.Ended
+                : (mask & (Inotify.Create | Inotify.MovedTo)) != 0 ? DirectoryChangeKind.Appeared : DirectoryChangeKind.Disappeared,
+            name,
+            (mask & Inotify.IsDirectory) != 0);
+        heard.AddRange(directory.Listeners.Select(listener => (listener, change)));
+        foreach (DirectoryListener listener in ended ? directory.Listeners.ToArray() : [])
+        {
+            StopListening(listener);
+        }
+    }
+
+    private void StopListening(DirectoryListener listener)
+    {
+        if (listener.Watch is { } watch)
+        {
+            listener.Watch = null;
+            watch.Listeners.Remove(listener);
+            DropIfUnused(watch);
+        }
+    }
+
+    private DirectoryWatch WatchOf(int number)
+    {
+        if (!_directories.TryGetValue(number, out DirectoryWatch? directory))
+        {
+            directory = new DirectoryWatch(number);
+            _directories.Add(number, directory);
+        }
+
+        return directory;
+    }
+
+    private void DropIfUnused(DirectoryWatch directory)
+    {
+        if (directory.IsUnused && _directories.Remove(directory.Watch))
+        {
+            _ = Inotify.RemoveWatch(_queue, directory.Watch);
         }
     }
 
@@ -242,24 +354,11 @@ public sealed unsafe class ChangeNotifier : IDisposable
         }
     }
 
-    private static void SelectWaiting(DirectoryWatch directory, ReadOnlySpan<byte> name, List<NotifierHandle> selected)
+    private void TakeDirectory(DirectoryWatch directory, string name, List<NotifierHandle> changed)
     {
-        if (name.IsEmpty)
-        {
-            // The directory itself was deleted, moved or is no longer watched.
-            selected.AddRange(directory.Waiting);
-            return;
-        }
-
-        int end = name.IndexOf((byte)0);
-        string file = Encoding.UTF8.GetString(end < 0 ? name : name[..end]);
-        selected.AddRange(directory.Waiting.Where(handle => handle.Awaits(file)));
-    }
-
-    private void TakeDirectory(DirectoryWatch directory, ReadOnlySpan<byte> name, List<NotifierHandle> changed)
-    {
+        // Without a name the directory itself was deleted, moved or is no longer watched.
         int before = changed.Count;
-        SelectWaiting(directory, name, changed);
+        changed.AddRange(directory.Waiting.Where(handle => name.Length == 0 || handle.Awaits(name)));
         for (int i = before; i < changed.Count; i++)
         {
             StopWaitingForFile(changed[i]);
@@ -363,12 +462,7 @@ public sealed unsafe class ChangeNotifier : IDisposable
         if (handle.Waiting?.Watch != watch)
         {
             StopWaitingForFile(handle);
-            if (!_directories.TryGetValue(watch, out DirectoryWatch? directory))
-            {
-                directory = new DirectoryWatch(watch);
-                _directories.Add(watch, directory);
-            }
-
+            DirectoryWatch directory = WatchOf(watch);
             directory.Waiting.Add(handle);
             handle.Waiting = directory;
         }
@@ -386,11 +480,7 @@ public sealed unsafe class ChangeNotifier : IDisposable
 
         handle.Waiting = null;
         directory.Waiting.Remove(handle);
-        if (directory.Waiting.Count == 0)
-        {
-            _directories.Remove(directory.Watch);
-            _ = Inotify.RemoveWatch(_queue, directory.Watch);
-        }
+        DropIfUnused(directory);
     }
 
     private void CloseDescriptors()

@@ -34,8 +34,19 @@ public sealed unsafe class SqliteConnection : IDisposable
     /// </summary>
     public string FileName => Marshal.PtrToStringUTF8((nint)NativeMethods.DbFileName(Handle, MainName)) is { Length: > 0 } name ? name : Path;
 
-    /// <summary>How long SQLite waits for locks on this connection.</summary>
-    public TimeSpan BusyTimeout { get; }
+    /// <summary>How long SQLite waits for locks on this connection, blocking its thread.</summary>
+    public TimeSpan BusyTimeout
+    {
+        get;
+        set
+        {
+            field = value;
+            if (_db != 0)
+            {
+                SetBusyTimeout(value);
+            }
+        }
+    }
 
     /// <summary>Whether a transaction holds a lock on the database, as SQLite itself sees it.</summary>
     public bool InTransaction => NativeMethods.TransactionState(Handle, MainName) != SqliteConstants.TransactionNone;

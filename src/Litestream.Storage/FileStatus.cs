@@ -36,4 +36,5 @@ public readonly record struct FileOwnership(int Mode, int UserId, int GroupId)
 /// <summary>A name in a directory.</summary>
 /// <param name="Name">Without the directory.</param>
 /// <param name="Kind">Kind, symbolic links followed.</param>
-public readonly record struct DirectoryEntry(string Name, FileKind Kind);
+/// <param name="IsLink">Whether the name is a symbolic link, as far as the file system says so in its listing.</param>
+public readonly record struct DirectoryEntry(string Name, FileKind Kind, bool IsLink = false);

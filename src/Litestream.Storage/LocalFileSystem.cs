@@ -298,16 +298,17 @@ public sealed class LocalFileSystem : IFileSystem
                 continue;
             }
 
+            const byte link = 10;
             FileKind? kind = record[typeOffset] switch
             {
                 4 => FileKind.Directory,
                 8 => FileKind.Regular,
-                0 or 10 => Stat(Path.Combine(path, name))?.Kind, // Unknown to this file system, or a symbolic link.
+                0 or link => Stat(Path.Combine(path, name))?.Kind, // Unknown to this file system, or a symbolic link.
                 _ => FileKind.Other,
             };
             if (kind is { } known)
             {
-                entries.Add(new DirectoryEntry(name, known));
+                entries.Add(new DirectoryEntry(name, known, record[typeOffset] == link));
             }
         }
     }

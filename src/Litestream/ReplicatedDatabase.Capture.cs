@@ -95,6 +95,7 @@ public sealed partial class ReplicatedDatabase
         finally
         {
             executor.Release();
+            firstAttempt.TrySetResult();
         }
     }
 
@@ -117,6 +118,12 @@ public sealed partial class ReplicatedDatabase
         // Armed before the look: a commit between the two raises its event, none falls through.
         bool wasActive = schedule.IsActive;
         bool armed = !wasActive && ArmWatch(open);
+        if (!wasActive && retryLook == TimeSpan.Zero && open.IsUntouched())
+        {
+            ApplyRetention();
+            return IdleWait(open, armed);
+        }
+
         PassResult pass = RunPass(open, publish: now >= schedule.NextPassAt, cancellationToken);
         RunDueCheckpoint(open, asked: false, cancellationToken);
         ApplyRetention();
@@ -226,7 +233,7 @@ public sealed partial class ReplicatedDatabase
         }
 
         retryLook = TimeSpan.Zero;
-        TimeSpan wait = armed ? AuditInterval : Options.MonitorInterval;
+        TimeSpan wait = IdleWait(open, armed);
         if (open.UnbackfilledFrames > 0 && Options.CheckpointInterval > TimeSpan.Zero)
         {
             wait = Least(wait, Positive(lastCheckpoint + Options.CheckpointInterval - now, TimeSpan.FromMilliseconds(1)));
@@ -237,13 +244,21 @@ public sealed partial class ReplicatedDatabase
             return Least(wait, HandOverInterval);
         }
 
-        if (now - lastAdvance >= TrimAfter)
+        return wait;
+    }
+
+    /// <summary>Until the next look if nothing signals; what only a busy database needs is given back first.</summary>
+    private TimeSpan IdleWait(CaptureSession open, bool armed)
+    {
+        TimeSpan wait = armed ? AuditInterval : Options.MonitorInterval;
+        TimeSpan quiet = Now - lastAdvance;
+        if (quiet < TrimAfter)
         {
-            open.Trim();
-            return wait;
+            return Least(wait, TrimAfter - quiet);
         }
 
-        return Least(wait, TrimAfter);
+        open.Trim();
+        return wait;
     }
 
     /// <summary>
@@ -266,25 +281,18 @@ public sealed partial class ReplicatedDatabase
             return true;
         }
 
+        if (session is null && !ExistsToOpen())
+        {
+            return false;
+        }
+
+        // The caller is the only owner, so nothing changes while it waits for its place.
+        using IDisposable place = await shared.Openings.EnterAsync(cancellationToken).ConfigureAwait(false);
         if (session is null)
         {
-            if (services.FileSystem.Stat(Options.Path) is not { Kind: FileKind.Regular, Size: > 0 } file)
-            {
-                ReportMissing();
-                return false;
-            }
-
-            if (warnedMissing)
-            {
-                warnedMissing = false;
-                logger.Write(LogLevel.Information, "database file has appeared", ("path", Options.Path));
-            }
-
-            directory.FileOwnership = file.Ownership;
-            directory.DirectoryOwnership = services.FileSystem.Stat(System.IO.Path.GetDirectoryName(Options.Path)!)?.Ownership;
             LockState();
             directory.DeleteTemporaryFiles();
-            await InSlotAsync(() => session = CaptureSession.Open(Options, services, directory, published, logger), cancellationToken).ConfigureAwait(false);
+            await OpenSessionAsync(cancellationToken).ConfigureAwait(false);
         }
 
         // The lock is held from here on, also while the replica cannot be reached: the WAL waits for us (trap B10).
@@ -292,8 +300,53 @@ public sealed partial class ReplicatedDatabase
         return true;
     }
 
+    /// <summary>
+    /// Waits for an application that holds the database exclusively as long as SQLite itself would, but without a worker slot and without
+    /// a thread: a few such databases would stop all the others.
+    /// </summary>
+    private async Task OpenSessionAsync(CancellationToken cancellationToken)
+    {
+        long began = services.Time.GetTimestamp();
+        for (TimeSpan pause = ShortestBusyPause; session is null; pause = Least(pause * 2, LongestBusyPause))
+        {
+            try
+            {
+                await InSlotAsync(() => session = CaptureSession.Open(Options, services, directory, published, logger), cancellationToken).ConfigureAwait(false);
+            }
+            catch (SqliteException e) when (e.IsBusy && services.Time.GetElapsedTime(began) + pause <= Options.BusyTimeout)
+            {
+                await Task.Delay(pause, services.Time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private bool ExistsToOpen()
+    {
+        if (services.FileSystem.Stat(Options.Path) is not { Kind: FileKind.Regular, Size: > 0 } file)
+        {
+            ReportMissing();
+            return false;
+        }
+
+        if (warnedMissing)
+        {
+            warnedMissing = false;
+            logger.Write(LogLevel.Information, "database file has appeared", ("path", Options.Path));
+        }
+
+        directory.FileOwnership = file.Ownership;
+        directory.DirectoryOwnership = services.FileSystem.Stat(System.IO.Path.GetDirectoryName(Options.Path)!)?.Ownership;
+        return true;
+    }
+
     private async Task BaselineAsync(CancellationToken cancellationToken)
     {
+        if (!clientReady)
+        {
+            await client.InitializeAsync(cancellationToken).ConfigureAwait(false);
+            clientReady = true;
+        }
+
         directory.Create();
         Baseline found;
         try
@@ -365,6 +418,15 @@ public sealed partial class ReplicatedDatabase
     /// <summary>Nothing that the session knows is worth anything now; the next turn opens again and decides continuity from nothing.</summary>
     private void OpenAnew(LockLostException cause)
     {
+        try
+        {
+            session?.SealPending();
+        }
+        catch (LocalLtxException e)
+        {
+            logger.Write(LogLevel.Warning, "captured changes were not written", ("error", e.Message));
+        }
+
         CloseSession();
         distrust = cause.FilesReplaced ? "database files were replaced" : distrust;
         logger.Write(LogLevel.Warning, "opening the database anew", ("reason", cause.Message));
@@ -372,7 +434,7 @@ public sealed partial class ReplicatedDatabase
 
     private bool ArmWatch(CaptureSession open)
     {
-        if (notifier is not { IsSupported: true })
+        if (shared.Notifier is not { IsSupported: true } notifier)
         {
             return false;
         }
@@ -445,14 +507,14 @@ public sealed partial class ReplicatedDatabase
 
     private async Task InSlotAsync(Action work, CancellationToken cancellationToken)
     {
-        await workerSlots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await shared.WorkerSlots.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             work();
         }
         finally
         {
-            workerSlots.Release();
+            shared.WorkerSlots.Release();
         }
     }
 

@@ -160,13 +160,14 @@ public sealed partial class ReplicatedDatabase
     private void ApplyRetention()
     {
         DateTimeOffset now = Now;
-        if (Options.L0Retention <= TimeSpan.Zero || now < nextRetention || uploader.RemotePosition is not { } remote)
+        if (Options.L0Retention <= TimeSpan.Zero || now < nextRetention || uploader.RemotePosition is not { } remote || published.Value == onlyFile)
         {
             return;
         }
 
         nextRetention = now + RetentionInterval;
         List<LtxFileInfo> files = directory.List();
+        onlyFile = files.Count == 1 ? published.Value : Txid.None;
         for (int i = 0; i < files.Count - 1; i++)
         {
             if (files[i].MaxTxid >= remote || now - files[i].CreatedAt < Options.L0Retention)
@@ -275,7 +276,9 @@ public sealed partial class ReplicatedDatabase
 
     private async Task FinalSyncAsync(CancellationToken cancellationToken)
     {
-        if (await WithSessionAsync(_ => CatchUpAndCheckpoint(cancellationToken), cancellationToken).ConfigureAwait(false))
+        // A database that was deleted can still have files that wait for upload.
+        if (await WithSessionAsync(_ => CatchUpAndCheckpoint(cancellationToken), cancellationToken).ConfigureAwait(false)
+            || uploader.RemotePosition < published.Value)
         {
             await UploadPublishedAsync(cancellationToken).ConfigureAwait(false);
         }

@@ -26,12 +26,15 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
 
     private static readonly TimeSpan MaximumRetryLook = TimeSpan.FromSeconds(1);
 
+    private static readonly TimeSpan ShortestBusyPause = TimeSpan.FromMilliseconds(5);
+
+    private static readonly TimeSpan LongestBusyPause = TimeSpan.FromMilliseconds(100);
+
     private static readonly TimeSpan TrimAfter = TimeSpan.FromSeconds(10);
 
     private readonly EngineServices services;
     private readonly IReplicaClient client;
-    private readonly SemaphoreSlim workerSlots;
-    private readonly ChangeNotifier? notifier;
+    private readonly SharedResources shared;
     private readonly ILogger logger;
     private readonly SemaphoreSlim executor = new(1, 1);
     private readonly PublishedPosition published = new();
@@ -42,6 +45,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private readonly Wakeup uploadWake;
     private readonly Backoff captureBackoff;
     private readonly CancellationTokenSource stop = new();
+    private readonly OperationGate operations;
+    private readonly TaskCompletionSource firstAttempt = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task? captureLoop;
     private Task? uploadLoop;
     private NotifierHandle? watch;
@@ -51,6 +56,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private CaptureSession? session;
     private IDisposable? stateLock;
     private bool baselined;
+    private bool clientReady;
     private bool warnedMissing;
     private bool nextCopyIsBase;
     private bool reopened;
@@ -61,17 +67,20 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private Txid lastPublished;
     private DateTimeOffset nextRetention;
 
+    // The newest file is alone: until the next one there is nothing to list and nothing to delete.
+    private Txid onlyFile;
+
     internal ReplicatedDatabase(
-        DatabaseOptions options, IReplicaClient client, EngineServices services, SemaphoreSlim workerSlots, ChangeNotifier? notifier)
+        DatabaseOptions options, IReplicaClient client, EngineServices services, SharedResources shared)
     {
         Options = options;
         this.client = client;
         this.services = services;
-        this.workerSlots = workerSlots;
-        this.notifier = notifier;
+        this.shared = shared;
         logger = new DatabaseLogger(services.Loggers.CreateLogger("store"), System.IO.Path.GetFileName(options.Path));
         directory = new LocalLtxDirectory(services.FileSystem, options.StateDirectory);
         uploader = new ReplicaUploader(client, directory, published, services, logger);
+        operations = new OperationGate(stop.Token);
         schedule = new CaptureSchedule(options.SyncInterval);
         captureWake = new Wakeup(services.Time);
         uploadWake = new Wakeup(services.Time);
@@ -88,6 +97,30 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     public DatabaseState State => conflict is not null ? DatabaseState.SecondWriter
         : state == DatabaseState.Replicating && uploadError is not null ? DatabaseState.Failing
         : state;
+
+    /// <summary>Ends when the first attempt to open the database has ended, well or not, or the database is closed.</summary>
+    internal Task FirstAttempt => firstAttempt.Task;
+
+    /// <summary>
+    /// Prepares the client. A failure that may pass is left to the opening of the database, which tries again with pauses (decision D10).
+    /// </summary>
+    /// <exception cref="ReplicaException">The client can never be used as it is configured; the message names the database.</exception>
+    internal async Task InitializeClientAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await client.InitializeAsync(cancellationToken).ConfigureAwait(false);
+            clientReady = true;
+        }
+        catch (Exception e) when (e is ReplicaException { IsTransient: true } or TimeoutException)
+        {
+            logger.Write(LogLevel.Warning, "replica does not answer yet, trying again", ("path", Options.Path), ("error", e.Message));
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            throw new ReplicaException($"initialize replica client for \"{Options.Path}\": {e.Message}", isTransient: false, e);
+        }
+    }
 
     /// <summary>Starts to watch and to upload. Opening is lazy: a database that does not exist yet is waited for.</summary>
     public void Start()
@@ -106,6 +139,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// <exception cref="OperationCanceledException">Cancelled, also while waiting for another pass.</exception>
     public async Task<Txid> SyncAsync(CancellationToken cancellationToken)
     {
+        using Operation operation = operations.Begin(cancellationToken);
+        cancellationToken = operation.Token;
         if (!await WithSessionAsync(_ => CatchUp(cancellationToken), cancellationToken).ConfigureAwait(false))
         {
             return Txid.None;
@@ -119,6 +154,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// <returns>The snapshot; null while there is nothing to copy.</returns>
     public async Task<LtxFileInfo?> SnapshotAsync(CancellationToken cancellationToken)
     {
+        using Operation operation = operations.Begin(cancellationToken);
+        cancellationToken = operation.Token;
         SnapshotSource? source = null;
         await WithSessionAsync(open => source = open.BeginSnapshot(cancellationToken), cancellationToken).ConfigureAwait(false);
         if (source is null)
@@ -166,6 +203,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
 
         disposed = true;
         await StopLoopsAsync().ConfigureAwait(false);
+        await operations.CloseAsync().ConfigureAwait(false);
         await executor.WaitAsync().ConfigureAwait(false);
         CloseSession();
         UnlockState();
@@ -175,5 +213,6 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         await client.DisposeAsync().ConfigureAwait(false);
         executor.Dispose();
         stop.Dispose();
+        firstAttempt.TrySetResult();
     }
 }

@@ -1,6 +1,8 @@
+using Litestream.Diagnostics;
 using Litestream.Sqlite;
 using Litestream.Storage;
 using Litestream.Verify;
+using Microsoft.Extensions.Logging;
 
 namespace Litestream;
 
@@ -13,10 +15,11 @@ public sealed class ReplicationStore : IAsyncDisposable
     /// <summary>Clients initialised, and databases closed, at the same time (store-and-restore §4).</summary>
     private const int Parallelism = 50;
 
-    private readonly EngineServices services;
-    private readonly SemaphoreSlim workerSlots = new(Math.Max(2, Environment.ProcessorCount));
-    private readonly ChangeNotifier? notifier;
+    // In the order they were added, and by path; the path of a database that is being closed is still taken.
     private readonly List<ReplicatedDatabase> databases = [];
+    private readonly Dictionary<string, ReplicatedDatabase> paths = [];
+    private readonly HashSet<string> stateDirectories = [];
+    private readonly Dictionary<(ulong Device, ulong Inode), string> identities = [];
     private readonly Lock gate = new();
     private readonly VerifySchedule verification;
     private bool running;
@@ -26,8 +29,8 @@ public sealed class ReplicationStore : IAsyncDisposable
     /// <param name="useNotification">False to poll at the monitor interval instead of watching files.</param>
     public ReplicationStore(EngineServices services, bool useNotification = true)
     {
-        this.services = services;
-        notifier = useNotification ? new ChangeNotifier() : null;
+        Services = services;
+        Shared = new SharedResources(useNotification ? new ChangeNotifier() : null, services.Time);
         verification = new VerifySchedule(() => Databases, services.Time, services.Loggers.CreateLogger("verify"));
     }
 
@@ -43,7 +46,12 @@ public sealed class ReplicationStore : IAsyncDisposable
         }
     }
 
+    internal EngineServices Services { get; }
+
+    internal SharedResources Shared { get; }
+
     /// <summary>Adds a database. If the store is running it starts at once.</summary>
+    /// <exception cref="ArgumentException">A setting is out of range, or the path or the state directory belongs to another database.</exception>
     public ReplicatedDatabase Add(DatabaseOptions options, IReplicaClient client)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -52,14 +60,10 @@ public sealed class ReplicationStore : IAsyncDisposable
             throw new ArgumentException("minimum checkpoint page count required", nameof(options));
         }
 
-        var database = new ReplicatedDatabase(options, client, services, workerSlots, notifier);
+        var database = new ReplicatedDatabase(options, client, Services, Shared);
         lock (gate)
         {
-            databases.Add(database);
-            if (running)
-            {
-                database.Start();
-            }
+            Register(database);
         }
 
         verification.Signal();
@@ -67,7 +71,138 @@ public sealed class ReplicationStore : IAsyncDisposable
         return database;
     }
 
-    /// <summary>Initialises all replica clients, then starts all databases. If one client fails, no database is started.</summary>
+    /// <summary>
+    /// Adds a database to a running store with the checks of <see cref="OpenAsync"/>: its client is initialised first, and if that fails for
+    /// good nothing was added.
+    /// </summary>
+    /// <exception cref="ReplicaException">The client cannot be used; the message names the database. The client is disposed.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="Add"/>; the client is disposed.</exception>
+    public async Task<ReplicatedDatabase> AddAsync(DatabaseOptions options, IReplicaClient client, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(client);
+        ReplicatedDatabase? database = null;
+        try
+        {
+            database = new ReplicatedDatabase(options, client, Services, Shared);
+            await database.InitializeClientAsync(cancellationToken).ConfigureAwait(false);
+            lock (gate)
+            {
+                Register(database);
+            }
+
+            verification.Signal();
+            return database;
+        }
+        catch
+        {
+            if (database is null)
+            {
+                await client.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                await database.DisposeAsync().ConfigureAwait(false);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Ends the replication of one database: last sync if its file is still there, close, free everything. Files of the state directory
+    /// and of the replica stay. Afterwards the path may be added again, also if the last sync failed (cli trap B39).
+    /// </summary>
+    /// <param name="database">A database of this store; one that was removed already is left alone.</param>
+    /// <param name="interrupt">Ends the retries of the last sync.</param>
+    /// <exception cref="IOException">The last sync failed.</exception>
+    /// <exception cref="OperationCanceledException">The last sync was interrupted.</exception>
+    public async Task RemoveAsync(ReplicatedDatabase database, CancellationToken interrupt)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        lock (gate)
+        {
+            if (!databases.Remove(database))
+            {
+                return;
+            }
+        }
+
+        try
+        {
+            await database.CloseAsync(interrupt).ConfigureAwait(false);
+        }
+        finally
+        {
+            await database.DisposeAsync().ConfigureAwait(false);
+            lock (gate)
+            {
+                paths.Remove(database.Options.Path);
+                foreach ((ulong, ulong) identity in identities.Where(pair => pair.Value == database.Options.Path).Select(pair => pair.Key).ToArray())
+                {
+                    identities.Remove(identity);
+                }
+
+                stateDirectories.Remove(database.Options.StateDirectory);
+            }
+        }
+    }
+
+    /// <summary>Whether a database is in the store or is just being removed from it.</summary>
+    /// <param name="path">Absolute path as configured.</param>
+    public bool Contains(string path)
+    {
+        lock (gate)
+        {
+            return paths.ContainsKey(path);
+        }
+    }
+
+    /// <summary>Whether a file is that of a database in the store, under whatever name.</summary>
+    internal bool Contains(in FileStatus file)
+    {
+        (ulong, ulong) identity = (file.Device, file.Inode);
+        string? path;
+        lock (gate)
+        {
+            path = identities.GetValueOrDefault(identity);
+        }
+
+        // The number of a file that was replaced may have gone to another one.
+        return path is not null && Services.FileSystem.Stat(path) is { } now && (now.Device, now.Inode) == identity;
+    }
+
+    private void Register(ReplicatedDatabase database)
+    {
+        string path = database.Options.Path;
+        string state = database.Options.StateDirectory;
+        if (paths.ContainsKey(path))
+        {
+            throw new ArgumentException($"database \"{path}\" is replicated already");
+        }
+
+        if (!stateDirectories.Add(state))
+        {
+            throw new ArgumentException($"meta-path collision: database \"{path}\" and another one would both keep their state in \"{state}\"");
+        }
+
+        paths.Add(path, database);
+        databases.Add(database);
+        if (Services.FileSystem.Stat(path) is { } file)
+        {
+            identities[(file.Device, file.Inode)] = path;
+        }
+
+        if (running)
+        {
+            database.Start();
+        }
+    }
+
+    /// <summary>
+    /// Initialises all replica clients, then starts all databases. If one client cannot be used, no database is opened; one whose store
+    /// only does not answer now is tried again by its database, and the others run (decision D10).
+    /// </summary>
     /// <param name="monitor">False for one-shot use: nothing runs by itself, <see cref="ReplicatedDatabase.SyncAsync"/> does the work.</param>
     /// <param name="cancellationToken">Stops the initialisation.</param>
     /// <exception cref="ReplicaException">A client cannot be used; the message names the database.</exception>
@@ -77,31 +212,39 @@ public sealed class ReplicationStore : IAsyncDisposable
         await Parallel.ForEachAsync(
             all,
             new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = cancellationToken },
-            static async (database, token) =>
-            {
-                try
-                {
-                    await database.Client.InitializeAsync(token).ConfigureAwait(false);
-                }
-                catch (Exception e) when (e is not OperationCanceledException)
-                {
-                    throw new ReplicaException($"initialize replica client for \"{database.Options.Path}\": {e.Message}", isTransient: false, e);
-                }
-            }).ConfigureAwait(false);
+            static (database, token) => new ValueTask(database.InitializeClientAsync(token))).ConfigureAwait(false);
         lock (gate)
         {
             running = monitor;
         }
 
-        foreach (ReplicatedDatabase database in monitor ? all : [])
-        {
-            database.Start();
-        }
-
         if (monitor)
         {
+            long began = Services.Time.GetTimestamp();
+            foreach (ReplicatedDatabase database in all)
+            {
+                database.Start();
+            }
+
+            _ = ReportOpenedAsync(all, began);
             verification.Start();
         }
+    }
+
+    /// <summary>Says when the start is over: from here on every database is under replication, or has said why not.</summary>
+    private async Task ReportOpenedAsync(IReadOnlyList<ReplicatedDatabase> all, long began)
+    {
+        foreach (ReplicatedDatabase database in all)
+        {
+            await database.FirstAttempt.ConfigureAwait(false);
+        }
+
+        Services.Loggers.CreateLogger("").Write(
+            LogLevel.Information,
+            "databases opened",
+            ("count", all.Count),
+            ("replicating", all.Count(d => d.State == DatabaseState.Replicating)),
+            ("duration", Services.Time.GetElapsedTime(began)));
     }
 
     /// <summary>Stops, syncs and closes every database; each gets its own time for the final upload.</summary>
@@ -140,7 +283,6 @@ public sealed class ReplicationStore : IAsyncDisposable
             await database.DisposeAsync().ConfigureAwait(false);
         }
 
-        notifier?.Dispose();
-        workerSlots.Dispose();
+        Shared.Dispose();
     }
 }

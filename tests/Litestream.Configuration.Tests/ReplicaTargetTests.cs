@@ -181,6 +181,27 @@ public sealed class ReplicaTargetTests
     }
 
     [Fact]
+    public void Store_C24_a_database_found_later_gets_every_setting_that_one_found_at_the_start_gets()
+    {
+        using TestHost host = new();
+        host.Database("d/a.db");
+        DatabaseResolver resolver = host.Resolver(
+            "l0-retention: 7m\nverify-compaction: true\nretention: {enabled: false}\nshutdown-sync-timeout: 3s\n"
+            + "dbs: [{dir: d, watch: true, recursive: true, pattern: '*.db', busy-timeout: 2s, snapshot: {interval: 9h}, replica: {path: r, sync-interval: 4s}}]");
+        ConfiguredDatabase start = Assert.Single(resolver.ResolveAll());
+        WatchedEntry entry = Assert.Single(resolver.WatchedEntries());
+        Assert.Equal(start.Options, entry.Resolve(start.Options.Path).Options);
+        ConfiguredDatabase later = entry.Resolve(host.Root + "/d/sub/b.db");
+        Assert.Equal(start.Options with { Path = later.Options.Path }, later.Options);
+        Assert.Equal(TimeSpan.FromMinutes(7), later.Options.L0Retention);
+        Assert.Equal((start.SnapshotInterval, start.SnapshotRetention), (later.SnapshotInterval, later.SnapshotRetention));
+        Assert.Equal("file://" + host.Root + "/r/sub/b.db", later.Target.Destination);
+        Assert.True(entry.Matches("b.db"));
+        Assert.False(entry.Matches("b.txt"));
+        Assert.Equal([host.Root + "/r"], entry.OwnDirectories);
+    }
+
+    [Fact]
     public void Trap_B30_a_directory_that_is_a_symbolic_link_is_followed_but_links_below_it_are_not()
     {
         using TestHost host = new();

@@ -10,8 +10,11 @@
 **   probe truncate DB SECONDS PERIOD_S       explicit TRUNCATE with a busy timeout of 2 s; prints: tries, failures, longest in ns
 **   probe checkpoint DB                      one TRUNCATE; fails unless the whole WAL went into the database
 **   probe touch DB COUNT ROWS INTERVAL_NS    COUNT commits that each rewrite ROWS rows spread over the database
+**   probe fleet LIST COUNT INTERVAL_NS       opens every database named in the file LIST; COUNT commits on each, every INTERVAL_NS, spread
+**                                            evenly over the interval; prints per commit: line of the list, sequence, time of return
 **   probe watch DIRECTORY                    prints for every file that appears: time, name; until killed
 **   probe visible DB                         a reader: prints for every change that it sees: time, highest sequence; until killed
+**   probe watchall LIST                      the same for every directory named in the file LIST: time, line of the list, name
 **   probe run COMMAND...                     runs a command; prints to stderr's end: wall ns, cpu ns, peak RSS in KiB, exit code
 **
 ** Linked with the project's own SQLite; there is no header beside the library, so the few functions are declared here. */
@@ -299,6 +302,77 @@ static int touch(const char *path, long long count, long long rows_each, long lo
   return 0;
 }
 
+#define MAX_FLEET 20000
+static int read_list(const char *path, char **lines) {
+  FILE *file = fopen(path, "r");
+  char line[4096];
+  int n = 0;
+  if (!file) die(NULL, path);
+  while (n < MAX_FLEET && fgets(line, sizeof line, file)) {
+    line[strcspn(line, "\n")] = 0;
+    lines[n++] = strdup(line);
+  }
+  fclose(file);
+  return n;
+}
+
+static int fleet(const char *list, long long count, long long interval) {
+  static char *paths[MAX_FLEET];
+  static sqlite3_stmt *updates[MAX_FLEET];
+  int n = read_list(list, paths);
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  for (int i = 0; i < n; i++) {
+    sqlite3 *db = open_database(paths[i], 10000);
+    execute(db, "PRAGMA cache_size=8");
+    updates[i] = prepare(db, UPDATE);
+    row_count(db);
+  }
+  random_state = 5;
+  word_text(text, TEXT_SIZE);
+  long long *returned = calloc((size_t)(count * n), sizeof *returned);
+  long long start = now_ns() + 1000000000;
+  for (long long k = 0; k < count; k++) {
+    stamp(k);
+    for (int i = 0; i < n; i++) {
+      sleep_until(start + k * interval + i * interval / n);
+      if (update_row(updates[i], 1 + k % 10) != SQLITE_DONE) die(NULL, "update");
+      returned[k * n + i] = now_ns();
+    }
+  }
+  for (long long k = 0; k < count; k++)
+    for (int i = 0; i < n; i++) printf("%d %lld %lld\n", i, k, returned[k * n + i]);
+  return 0;
+}
+
+static int watch_all(const char *list) {
+  static char *paths[MAX_FLEET];
+  static int lines[MAX_FLEET * 2];
+  int n = read_list(list, paths);
+  char buffer[65536] __attribute__((aligned(8)));
+  int fd = inotify_init1(0);
+  for (int i = 0; i < n; i++) {
+    int wd = fd < 0 ? -1 : inotify_add_watch(fd, paths[i], IN_MOVED_TO | IN_CREATE);
+    if (wd < 0 || wd >= MAX_FLEET * 2) die(NULL, paths[i]);
+    lines[wd] = i;
+  }
+  printf("0 0 ready\n");
+  fflush(stdout);
+  for (;;) {
+    ssize_t size = read(fd, buffer, sizeof buffer);
+    if (size <= 0) return 0;
+    long long at = now_ns();
+    for (char *p = buffer; p < buffer + size;) {
+      struct inotify_event *e = (struct inotify_event *)p;
+      if (e->len && strlen(e->name) > 4 && !strcmp(e->name + strlen(e->name) - 4, ".ltx")) printf("%lld %d %s\n", at, lines[e->wd], e->name);
+      p += sizeof *e + e->len;
+    }
+    fflush(stdout);
+  }
+}
+
 static int watch(const char *directory) {
   char buffer[65536] __attribute__((aligned(8)));
   int fd = inotify_init1(0);
@@ -370,6 +444,8 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "truncate") && argc == 5) return truncate_loop(argv[2], atof(argv[3]), atof(argv[4]));
   if (!strcmp(mode, "checkpoint") && argc == 3) return checkpoint(argv[2]);
   if (!strcmp(mode, "touch") && argc == 6) return touch(argv[2], atoll(argv[3]), atoll(argv[4]), atoll(argv[5]));
+  if (!strcmp(mode, "fleet") && argc == 5) return fleet(argv[2], atoll(argv[3]), atoll(argv[4]));
+  if (!strcmp(mode, "watchall") && argc == 3) return watch_all(argv[2]);
   if (!strcmp(mode, "watch") && argc == 3) return watch(argv[2]);
   if (!strcmp(mode, "visible") && argc == 3) return visible(argv[2]);
   if (!strcmp(mode, "run")) return run(argv + 2);

@@ -83,7 +83,7 @@ internal sealed class ReplicateCommand : Command
 
         DatabaseResolver resolver = new(configuration, Host.Configuration);
         string level = logLevel.Value.Length > 0 ? logLevel.Value : configuration.Logging.Level;
-        return new ReplicationRequest(configuration, () => new ReplicationPlan(resolver.ResolveAll(), resolver.Directories), level);
+        return new ReplicationRequest(configuration, () => new ReplicationPlan(resolver.ResolveAll(), resolver.Directories, resolver.WatchedEntries()), level);
     }
 
     private ReplicationRequest FromArguments(IReadOnlyList<string> arguments)
@@ -115,7 +115,7 @@ internal sealed class ReplicateCommand : Command
                 }
 
                 ConfiguredDatabase database = new DatabaseResolver(configuration, Host.Configuration).ForArguments(path, arguments[1]);
-                return new ReplicationPlan([database with { RestoreIfMissing = restoreMissing.Value }], []);
+                return new ReplicationPlan([database with { RestoreIfMissing = restoreMissing.Value }], [], []);
             },
             logLevel.Value.Length > 0 ? logLevel.Value : "INFO");
     }

@@ -25,4 +25,6 @@ internal sealed record ReplicationRequest(
 /// <summary>The databases to replicate and the directories they were found in.</summary>
 /// <param name="Databases">In the order of the configuration.</param>
 /// <param name="Directories">Scanned directory entries.</param>
-internal sealed record ReplicationPlan(IReadOnlyList<ConfiguredDatabase> Databases, IReadOnlyList<ScannedDirectory> Directories);
+/// <param name="Watched">Directory entries whose databases come and go.</param>
+internal sealed record ReplicationPlan(
+    IReadOnlyList<ConfiguredDatabase> Databases, IReadOnlyList<ScannedDirectory> Directories, IReadOnlyList<WatchedEntry> Watched);

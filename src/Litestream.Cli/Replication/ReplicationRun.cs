@@ -32,8 +32,7 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
         ReplicationStore store = new(new EngineServices(host.Files, host.Clock, sink));
         await using (store.ConfigureAwait(false))
         {
-            await StartAsync(store, signals.Stop).ConfigureAwait(false);
-            CliException? failure = await WorkAsync(store, signals).ConfigureAwait(false);
+            CliException? failure = await StartAndWorkAsync(store, signals).ConfigureAwait(false);
             CliException? closing = await CloseAsync(store, signals.Interrupt).ConfigureAwait(false);
             logger.Write(LogLevel.Information, "litestream shut down");
             return (failure ?? closing) is { } error ? throw error : 0;
@@ -50,7 +49,23 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
         }
     }
 
-    private async Task StartAsync(ReplicationStore store, CancellationToken stop)
+    /// <summary>Directories are watched until the work is over: what is closed at the end must not change any more.</summary>
+    private async Task<CliException?> StartAndWorkAsync(ReplicationStore store, SignalMonitor signals)
+    {
+        var watching = new DirectoryWatching(host, store, signals.Interrupt);
+        await using (watching.ConfigureAwait(false))
+        {
+            ReplicationPlan plan = await StartAsync(store, signals.Stop).ConfigureAwait(false);
+            if (!request.Once)
+            {
+                watching.Start(plan);
+            }
+
+            return await WorkAsync(store, signals).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<ReplicationPlan> StartAsync(ReplicationStore store, CancellationToken stop)
     {
         try
         {
@@ -75,6 +90,8 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
                 logger.Write(LogLevel.Information, "initialized db", ("path", database.Options.Path));
                 logger.Write(LogLevel.Information, "replicating to", TargetAttributes.Describe(database.Target, database.Options.SyncInterval));
             }
+
+            return plan;
         }
         catch (OperationCanceledException e) when (stop.IsCancellationRequested)
         {

@@ -7,11 +7,16 @@ internal static unsafe partial class Inotify
 {
     internal const uint Modify = 0x2;
     internal const uint Attributes = 0x4;
+    internal const uint MovedFrom = 0x40;
     internal const uint MovedTo = 0x80;
     internal const uint Create = 0x100;
+    internal const uint Delete = 0x200;
     internal const uint DeleteSelf = 0x400;
     internal const uint MoveSelf = 0x800;
     internal const uint QueueOverflow = 0x4000;
+    internal const uint Unmounted = 0x2000;
+    internal const uint Ignored = 0x8000;
+    internal const uint IsDirectory = 0x40000000;
     internal const uint OneShot = 0x80000000;
     internal const uint OnlyDirectory = 0x01000000;
 

@@ -250,6 +250,7 @@ internal sealed partial class CaptureSession
 
     private void TruncateIfLarge()
     {
+        OpenWal();
         long pages = options.TruncatePageCount == 0 ? DefaultTruncatePageCount : options.TruncatePageCount;
         if (pages < 0 || wal is null || wal.FileLength < WalOffsets.EndOfFrame((uint)Math.Min(pages, uint.MaxValue), PageSize))
         {

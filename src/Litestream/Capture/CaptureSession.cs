@@ -35,6 +35,7 @@ internal sealed partial class CaptureSession : IDisposable
     private WalCursor captured;
     private WalCursor filed;
     private LtxHeader newest;
+    private WalLook lastLook;
     private bool started;
     private string? fullCopyReason;
 
@@ -52,7 +53,7 @@ internal sealed partial class CaptureSession : IDisposable
 
         // SQLite resolves symbolic links: the WAL is beside the file they lead to, the state directory beside the configured path (trap B46).
         databasePath = readLock.Holder.FileName;
-        identity = FileIdentity.Of(fileSystem, databasePath);
+        identity = FileIdentity.Of(fileSystem, databasePath, out _);
         PageSize = readLock.Holder.PageSize;
         FilesAt = databasePath;
     }
@@ -74,10 +75,11 @@ internal sealed partial class CaptureSession : IDisposable
     public static CaptureSession Open(
         DatabaseOptions options, EngineServices services, LocalLtxDirectory directory, PublishedPosition published, ILogger logger)
     {
+        var before = new WalLook(services.FileSystem.Stat(options.Path + "-wal"), services.Time.GetUtcNow());
         ReadLock readLock = ReadLock.Acquire(options.Path, options.BusyTimeout);
         try
         {
-            return new CaptureSession(options, services, directory, published, logger, readLock);
+            return new CaptureSession(options, services, directory, published, logger, readLock) { lastLook = before };
         }
         catch
         {
@@ -109,6 +111,14 @@ internal sealed partial class CaptureSession : IDisposable
             return;
         }
 
+        Continue(header);
+
+        // With nothing between the last file and the lock there is nothing for a first pass to do, nor for the connection it would open.
+        firstPassDone = fullCopyReason is null && captured == CursorOf(readLock.Position, captured.Commit);
+    }
+
+    private void Continue(in LtxHeader header)
+    {
         OpenWal();
         WalCursor? cursor = StartContinuity.Check(directory, header, wal, readLock.Position, PageSize, out string reason);
         if (cursor is { } found)
@@ -138,7 +148,7 @@ internal sealed partial class CaptureSession : IDisposable
 
     private PassResult Pass(bool publish, bool mayCopy, CancellationToken cancellationToken)
     {
-        EnsureLockGuards();
+        WalLook look = EnsureLockGuards();
         PassResult first = default;
         if (fullCopyReason is null && !firstPassDone)
         {
@@ -173,6 +183,7 @@ internal sealed partial class CaptureSession : IDisposable
             }
 
             firstPassDone = true;
+            lastLook = look;
             if (!readLock.TryHandOver(position))
             {
                 logger.Write(LogLevel.Debug, "hand-over postponed, another checkpointer is at work");
@@ -188,10 +199,36 @@ internal sealed partial class CaptureSession : IDisposable
     }
 
     /// <summary>
+    /// Writes what was captured and still waits in memory as a file, also when the database is not there any more: it was committed.
+    /// </summary>
+    /// <exception cref="LocalLtxException">The file cannot be written.</exception>
+    public void SealPending()
+    {
+        if (fullCopyReason is null)
+        {
+            PublishPending(publish: true);
+        }
+    }
+
+    /// <summary>
+    /// True if nothing is left to do here and the WAL file is as it was before the last pass looked at it. Costs three calls of stat
+    /// and opens nothing: what the audit of an idle database is allowed to cost (decision D12). Never true for a WAL that was written
+    /// less than a second before that pass: within the granularity of file times a second write need not show.
+    /// </summary>
+    /// <exception cref="LockLostException">Open the database again.</exception>
+    public bool IsUntouched() =>
+        EnsureLockGuards().IsSameAs(lastLook)
+        && firstPassDone && fullCopyReason is null && !HasPending && UnbackfilledFrames == 0 && !NeedsHandOver;
+
+    /// <summary>
     /// True if the WAL file seems to hold a commit that is not visible yet: the notification comes before the index is written
     /// (§8.7 rule 0, trap C13), and that step raises no event.
     /// </summary>
-    public bool FileIsAhead() => wal is { } open && readLock.Position is { } position && open.HoldsMoreThan(position);
+    public bool FileIsAhead()
+    {
+        OpenWal();
+        return wal is { } open && readLock.Position is { } position && open.HoldsMoreThan(position);
+    }
 
     /// <summary>
     /// Committed frames that are not captured yet, without capturing them. If there are none the lock is handed over on the way: an
@@ -213,10 +250,16 @@ internal sealed partial class CaptureSession : IDisposable
         return pendingFrames;
     }
 
-    /// <summary>Gives back buffers and connections that only a busy database needs.</summary>
+    /// <summary>
+    /// Gives back what only a busy database needs: an idle one is the one connection that holds the lock. Opening and closing the WAL
+    /// file is harmless, unlike the other two (traps C1, C2).
+    /// </summary>
     public void Trim()
     {
-        wal?.Trim();
+        wal?.Dispose();
+        wal = null;
+        segment.Trim();
+        pending.Trim();
         readLock.Trim();
         fallbackWriter?.Dispose();
         fallbackWriter = null;
@@ -234,7 +277,8 @@ internal sealed partial class CaptureSession : IDisposable
 
     private bool firstPassDone;
 
-    private void EnsureLockGuards()
+    /// <summary>Fails if the lock guards nothing any more; otherwise says what the WAL file looks like before anything is read from it.</summary>
+    private WalLook EnsureLockGuards()
     {
         if (!started)
         {
@@ -246,11 +290,12 @@ internal sealed partial class CaptureSession : IDisposable
             throw new LockLostException("read lock lost: SQLite ended the read transaction", filesReplaced: false);
         }
 
-        FileIdentity now = FileIdentity.Of(fileSystem, databasePath);
-        if (now != identity)
+        if (FileIdentity.Of(fileSystem, databasePath, out FileStatus? walFile) != identity)
         {
             throw new LockLostException($"read lock lost: {databasePath} or its -wal or -shm was replaced or removed", filesReplaced: true);
         }
+
+        return new WalLook(walFile, time.GetUtcNow());
     }
 
     private bool IsGenerationOf(in WalPosition position) =>

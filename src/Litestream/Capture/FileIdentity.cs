@@ -9,10 +9,14 @@ namespace Litestream.Capture;
 internal readonly record struct FileIdentity((ulong, ulong) Database, (ulong, ulong) Wal, (ulong, ulong) SharedMemory)
 {
     /// <summary>What is at the three paths now; zeros for a missing file.</summary>
-    public static FileIdentity Of(IFileSystem fileSystem, string databasePath) => new(
-        Of(fileSystem.Stat(databasePath)),
-        Of(fileSystem.Stat(databasePath + "-wal")),
-        Of(fileSystem.Stat(databasePath + "-shm")));
+    /// <param name="fileSystem">Where.</param>
+    /// <param name="databasePath">The database file after symbolic links.</param>
+    /// <param name="wal">What the WAL file looks like now; null if it is missing.</param>
+    public static FileIdentity Of(IFileSystem fileSystem, string databasePath, out FileStatus? wal)
+    {
+        wal = fileSystem.Stat(databasePath + "-wal");
+        return new FileIdentity(Of(fileSystem.Stat(databasePath)), Of(wal), Of(fileSystem.Stat(databasePath + "-shm")));
+    }
 
     private static (ulong Device, ulong Inode) Of(FileStatus? status) => status is { } s ? (s.Device, s.Inode) : default;
 }

@@ -70,6 +70,14 @@ internal sealed class PendingPages : IDisposable
         chunks.Clear();
     }
 
+    /// <summary>Gives back the working arrays, too, which a busy database keeps. Only while nothing waits.</summary>
+    public void Trim()
+    {
+        slots.TrimExcess(0);
+        order = [];
+        chunks.TrimExcess();
+    }
+
     /// <inheritdoc/>
     public void Dispose() => Clear();
 

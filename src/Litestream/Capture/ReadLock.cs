@@ -31,17 +31,21 @@ internal sealed class ReadLock : IDisposable
     public bool IsHeld => holder.InTransaction;
 
     /// <summary>
-    /// Opens the database, makes sure that it is in WAL mode (the one thing we ever write) and begins the first lock.
+    /// Opens the database, makes sure that it is in WAL mode (the one thing we ever write) and begins the first lock. Does not wait for
+    /// locks of others: a thread that sleeps in SQLite would be one that other databases need.
     /// </summary>
+    /// <param name="path">Absolute path.</param>
+    /// <param name="busyTimeout">Of every connection from then on.</param>
     /// <exception cref="SqliteException">Busy: an application holds the database exclusively, or SQLite is recovering the WAL.</exception>
     public static ReadLock Acquire(string path, TimeSpan busyTimeout)
     {
         var options = new SqliteOpenOptions { BusyTimeout = busyTimeout };
-        SqliteConnection holder = SqliteConnection.Open(path, options);
+        SqliteConnection holder = SqliteConnection.Open(path, new SqliteOpenOptions { BusyTimeout = TimeSpan.Zero });
         try
         {
             EnsureWalMode(holder, path);
             holder.BeginRead();
+            holder.BusyTimeout = busyTimeout;
             var readLock = new ReadLock(path, options, holder);
             readLock.Position = PositionOf(holder);
             return readLock;

@@ -9,7 +9,7 @@ namespace Litestream.Capture;
 /// </summary>
 internal sealed class WalSegment : IDisposable
 {
-    private ulong[] entries = ArrayPool<ulong>.Shared.Rent(1024);
+    private ulong[] entries = [];
     private int count;
     private int committed;
 
@@ -34,9 +34,9 @@ internal sealed class WalSegment : IDisposable
     {
         if (count == entries.Length)
         {
-            ulong[] larger = ArrayPool<ulong>.Shared.Rent(entries.Length * 2);
+            ulong[] larger = ArrayPool<ulong>.Shared.Rent(Math.Max(64, entries.Length * 2));
             entries.AsSpan(0, count).CopyTo(larger);
-            ArrayPool<ulong>.Shared.Return(entries);
+            Return();
             entries = larger;
         }
 
@@ -103,13 +103,22 @@ internal sealed class WalSegment : IDisposable
         return found == expected;
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Forgets everything and gives the memory back.</summary>
+    public void Trim()
     {
-        ulong[] rented = Interlocked.Exchange(ref entries, []);
-        if (rented.Length > 0)
+        Reset(End);
+        Return();
+        entries = [];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Trim();
+
+    private void Return()
+    {
+        if (entries.Length > 0)
         {
-            ArrayPool<ulong>.Shared.Return(rented);
+            ArrayPool<ulong>.Shared.Return(entries);
         }
     }
 }
