@@ -89,7 +89,7 @@ internal static class CommandLine
     };
 
     /// <summary>Failures of the environment or of the input, whose message is all that the user needs.</summary>
-    private static bool IsExpected(Exception e) => e is ConfigurationException or IOException or UnauthorizedAccessException
+    internal static bool IsExpected(Exception e) => e is ConfigurationException or IOException or UnauthorizedAccessException
         or ReplicaException or SqliteException or RestoreUnavailableException or RestoreGapException or LtxFileException
         or RestoreIntegrityException or FollowException or OperationCanceledException;
 

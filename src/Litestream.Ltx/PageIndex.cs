@@ -39,6 +39,9 @@ public sealed class PageIndex : IDisposable
     /// <summary>File offset after the last page frame.</summary>
     public long FramesEnd => frames.End;
 
+    /// <summary>The file checksum as the trailer states it; proven only by <see cref="Verify"/>.</summary>
+    public ulong FileChecksum => LtxTrailer.Parse(end.AsSpan(LtxFormat.IndexSizeFieldSize)).FileChecksum;
+
     /// <summary>The entries in ascending page order.</summary>
     public IEnumerable<PageIndexEntry> Entries => frames.Entries();
 

@@ -24,7 +24,7 @@ internal sealed class RestoreCommand : Command
 
     public override string Summary => "give a database back from its replica";
 
-    public override IReadOnlyList<string> Synopsis => ["restore [arguments] DB_PATH", "restore [arguments] REPLICA_URL"];
+    public override IReadOnlyList<string> Synopsis => ["restore [arguments] DB_PATH", "restore [arguments] REPLICA_URL", "restore -all [-o DIR] [arguments]"];
 
     public override string Description => """
         Restores a database of the configuration file, or the one that a replica URL
@@ -34,6 +34,11 @@ internal sealed class RestoreCommand : Command
 
     public override async Task<int> RunAsync(IReadOnlyList<string> arguments)
     {
+        if (flags.All.Value)
+        {
+            return await new RestoreAllRun(Host, config, flags).RunAsync(arguments).ConfigureAwait(false);
+        }
+
         if (arguments.Count == 0)
         {
             throw new CliException("database path or replica URL required", "litestream restore -o /path/to/db s3://bucket/prefix");
@@ -52,10 +57,16 @@ internal sealed class RestoreCommand : Command
             throw new CliException("cannot use -dry-run with -f");
         }
 
+        if (flags.Delta.Value.Length > 0 && flags.Follow.Value)
+        {
+            throw new CliException("cannot use -delta with -f");
+        }
+
         flags.ToOptions("/", isUrl);
         (ConfiguredDatabase database, LoggingSettings logging) = Locate(source, isUrl);
         string target = flags.Output.Value.Length > 0 ? flags.Output.Value : database.Options.Path;
         RestoreOptions options = flags.ToOptions(Host.Paths.MakeAbsolute(target), isUrl);
+        options = flags.Delta.Value.Length > 0 ? options with { BasePath = Host.Paths.MakeAbsolute(flags.Delta.Value) } : options;
         LogSettings settings = LogSettings.Create(logging, Host.GetVariable);
         using LogSink sink = new(flags.Json.Value ? settings with { ToError = true } : settings, Host);
         ILogger logger = sink.CreateLogger("");
@@ -149,11 +160,7 @@ internal sealed class RestoreCommand : Command
         }
 
         progress?.Finish();
-        foreach (DamagedReplicaFile damaged in result.Plan.Damaged)
-        {
-            await Host.Error.WriteAsync($"Warning: {damaged}; the same transaction was restored without it\n").ConfigureAwait(false);
-        }
-
+        WriteWarnings(Host, result, logger);
         if (options.IntegrityCheck != IntegrityCheckMode.None)
         {
             LogAttribute[] name = database.Options.Path.Length > 0 ? [("db", Path.GetFileName(database.Options.Path))] : [];
@@ -162,10 +169,27 @@ internal sealed class RestoreCommand : Command
 
         if (flags.Json.Value)
         {
-            Print(RestoreResultJson.Format(target, client.Type, result.Txid, Host.Clock.GetElapsedTime(began), flags.IntegrityWord));
+            Print(RestoreResultJson.Format(
+                target, client.Type, result.Txid, Host.Clock.GetElapsedTime(began), flags.IntegrityWord, result.Delta));
         }
 
         return 0;
+    }
+
+    /// <summary>Says what the result alone does not show: damage that was passed by, and what a delta restore could not prove.</summary>
+    internal static void WriteWarnings(CliHost host, RestoreResult result, ILogger logger)
+    {
+        foreach (DamagedReplicaFile damaged in result.Plan.Damaged)
+        {
+            host.Error.Write($"Warning: {damaged}; the same transaction was restored without it\n");
+        }
+
+        if (result.Delta is { } delta)
+        {
+            logger.Write(
+                LogLevel.Information, "restored from a local copy", ("base_txid", delta.BaseTxid), ("copied", delta.PagesCopied),
+                ("fetched", delta.PagesFetched), ("damaged", delta.PagesDamaged), ("bytes", delta.BytesFetched), ("unverified", delta.PagesUnverified));
+        }
     }
 
     /// <summary>Whether there is something at the output path; a path that cannot be looked at is an error (trap B42).</summary>

@@ -25,6 +25,8 @@ internal sealed class RestoreFlags
         Force = flags.Add(new BooleanFlag("force", "Replace an existing database. It stays until the new one is complete."));
         Follow = flags.Add(new BooleanFlag("f", "Follow the replica: apply what comes, for ever, while others read."));
         FollowInterval = flags.Add(new DurationFlag("follow-interval", "DURATION", FollowOptions.DefaultInterval, "How often to look for changes with -f (default 1s)."));
+        All = flags.Add(new BooleanFlag("all", "Restore every database of the configuration file; with -o DIR below that directory."));
+        Delta = flags.Add(new TextFlag("delta", "PATH", "Fetch only the pages that this older or damaged copy lacks. It is kept until the\nend; -o may be the same path."));
         integrityCheck = flags.Add(new TextFlag(
             "integrity-check", "MODE", "Let SQLite check the result: none, quick or full (default none).\nChecksums are verified in any case.", "none"));
         Json = flags.Add(new BooleanFlag("json", "Print the result as JSON; log records go to standard error."));
@@ -41,6 +43,10 @@ internal sealed class RestoreFlags
     public BooleanFlag DryRun { get; }
 
     public BooleanFlag Force { get; }
+
+    public BooleanFlag All { get; }
+
+    public TextFlag Delta { get; }
 
     public BooleanFlag Follow { get; }
 

@@ -15,7 +15,11 @@ public sealed record DamagedReplicaFile(LtxFileInfo File, Exception Error)
 /// <param name="Txid">The transaction restored to; none for a v0.3 backup.</param>
 /// <param name="Bytes">Size of the database file.</param>
 /// <param name="Plan">The plan that was carried out.</param>
-public sealed record RestoreResult(Ltx.Txid Txid, long Bytes, RestorePlan Plan);
+public sealed record RestoreResult(Ltx.Txid Txid, long Bytes, RestorePlan Plan)
+{
+    /// <summary>What a delta restore took over; null if everything was fetched.</summary>
+    public DeltaReport? Delta { get; init; }
+}
 
 /// <summary>How far a restore is.</summary>
 /// <param name="BytesDone">Bytes of backup files read, decoded and written.</param>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 using Litestream.Ltx;
+using Litestream.Restore.Delta;
 using Litestream.Storage;
 
 namespace Litestream.Restore;
@@ -10,7 +11,7 @@ namespace Litestream.Restore;
 /// Builds a database file from planned LTX files. Headers and page indexes are read newest file first, so that it is known of each
 /// page which file has its newest image; after that parts of all files are read, decoded and written in parallel and in any order,
 /// each page once. Superseded pages are decoded, too: they are part of the checksum of their file, and every planned file is verified
-/// as a whole before the restore succeeds.
+/// as a whole before the restore succeeds. With a local copy (<see cref="DeltaPages"/>) only the pages that it lacks are read.
 /// </summary>
 internal sealed class LtxDatabaseBuilder
 {
@@ -31,15 +32,26 @@ internal sealed class LtxDatabaseBuilder
     private readonly IFile _output;
     private readonly int _parallelism;
     private readonly IProgress<RestoreProgress>? _progress;
-    private readonly long _total;
-    private readonly PageBitmap _claimed = new();
+    private readonly RestoreOrigin _origin;
+    private readonly DeltaPages? _delta;
+    private readonly PageBitmap _claimed;
     private readonly Lock _writeTurn = new();
+    private long _total;
     private LtxHeader _newest;
     private Exception? _failure;
     private long _done;
 
+    /// <param name="client">The replica.</param>
+    /// <param name="time">Clock of retry waits.</param>
+    /// <param name="plan">The files, oldest first.</param>
+    /// <param name="output">The new file.</param>
+    /// <param name="parallelism">Parallel reads and decoders.</param>
+    /// <param name="progress">Told after each part; null = nobody.</param>
+    /// <param name="origin">Takes up which files were used; null = nobody asks.</param>
+    /// <param name="delta">Pages that are in place already, and files that come first; null = everything comes from the plan.</param>
     internal LtxDatabaseBuilder(
-        IReplicaClient client, TimeProvider time, IReadOnlyList<LtxFileInfo> plan, IFile output, int parallelism, IProgress<RestoreProgress>? progress)
+        IReplicaClient client, TimeProvider time, IReadOnlyList<LtxFileInfo> plan, IFile output, int parallelism,
+        IProgress<RestoreProgress>? progress, RestoreOrigin? origin = null, DeltaPages? delta = null)
     {
         _client = client;
         _time = time;
@@ -47,7 +59,10 @@ internal sealed class LtxDatabaseBuilder
         _output = output;
         _parallelism = Math.Clamp(parallelism, 1, RestoreOptions.MaxParallelism);
         _progress = progress;
-        _total = plan.Sum(file => file.Size);
+        _origin = origin ?? new RestoreOrigin();
+        _delta = delta;
+        _claimed = delta?.Claimed ?? new PageBitmap();
+        _total = delta is null ? plan.Sum(file => file.Size) : 0;
     }
 
     /// <summary>Writes the database; it is complete and every file verified when this returns. Nothing is synced.</summary>
@@ -103,24 +118,25 @@ internal sealed class LtxDatabaseBuilder
         var ahead = new Queue<Task<PlannedFile>>();
         try
         {
-            for (int next = _plan.Count - 1; next >= 0 || ahead.Count > 0;)
+            while (_delta is not null && _delta.Loaded.TryDequeue(out PlannedFile? loaded))
             {
-                while (next >= 0 && ahead.Count < _parallelism)
+                await FeedAsync(writer, loaded, stop.Token);
+            }
+
+            int window = _delta is null ? _parallelism : 1; // An index that nobody needs costs bytes.
+            for (int next = _plan.Count - 1; _delta is not { IsComplete: true } && (next >= 0 || ahead.Count > 0);)
+            {
+                for (; next >= 0 && ahead.Count < window; next--)
                 {
-                    ahead.Enqueue(LoadAsync(_plan[next--], stop.Token));
+                    if (_delta?.WasLoaded(_plan[next]) != true)
+                    {
+                        ahead.Enqueue(LoadAsync(_plan[next], stop.Token));
+                    }
                 }
 
-                PlannedFile file = await ahead.Dequeue();
-                List<FilePart> parts = Guard(file.Info, () => Claim(file));
-                if (parts.Count == 0)
+                if (ahead.TryDequeue(out Task<PlannedFile>? first))
                 {
-                    Finished(file);
-                    continue;
-                }
-
-                foreach (FilePart part in parts)
-                {
-                    await writer.WriteAsync(part, stop.Token);
+                    await FeedAsync(writer, await first, stop.Token);
                 }
             }
         }
@@ -133,6 +149,27 @@ internal sealed class LtxDatabaseBuilder
         {
             writer.Complete();
             await DisposeAheadAsync(ahead);
+        }
+    }
+
+    private async Task FeedAsync(ChannelWriter<FilePart> writer, PlannedFile file, CancellationToken cancellationToken)
+    {
+        _origin.Add(new ReplicaAnchor(file.Info, file.Checksum));
+        List<FilePart> parts = Guard(file.Info, () => Claim(file));
+        if (parts.Count == 0)
+        {
+            Finished(file);
+            return;
+        }
+
+        if (_delta is not null)
+        {
+            Interlocked.Add(ref _total, parts.Sum(part => part.Range.End - part.Range.Start));
+        }
+
+        foreach (FilePart part in parts)
+        {
+            await writer.WriteAsync(part, cancellationToken);
         }
     }
 
@@ -152,7 +189,10 @@ internal sealed class LtxDatabaseBuilder
     {
         try
         {
-            return await PlannedFile.LoadAsync(_client, file, _time, cancellationToken);
+            int limit = _delta is null ? PlannedFile.WholeFileLimit : PlannedFile.IndexReadSize;
+            PlannedFile loaded = await PlannedFile.LoadAsync(_client, file, _time, limit, cancellationToken);
+            _delta?.AddBytes(loaded.BytesLoaded);
+            return loaded;
         }
         catch (LtxException damage)
         {
@@ -165,6 +205,7 @@ internal sealed class LtxDatabaseBuilder
         if (_newest.PageSize == 0)
         {
             _newest = file.Header;
+            _origin.PageSize = _newest.PageSize;
         }
         else if (file.Header.PageSize != _newest.PageSize)
         {
@@ -174,7 +215,7 @@ internal sealed class LtxDatabaseBuilder
                 file.Info.Name);
         }
 
-        return file.Claim(_claimed, _newest.Commit, PartSize);
+        return file.Claim(_claimed, _newest.Commit, PartSize, mayBePartial: _delta is not null);
     }
 
     private async Task WorkAsync(ChannelReader<FilePart> reader, CancellationToken cancellationToken)
@@ -194,6 +235,7 @@ internal sealed class LtxDatabaseBuilder
 
                 PageSink target = sink ??= new PageSink(_output, _writeTurn, part.File.Header.PageSize);
                 ReadOnlyMemory<byte> bytes = await part.File.ReadAsync(part.Range, buffer, cancellationToken);
+                _delta?.AddBytes(part.File.IsInMemory ? 0 : bytes.Length);
                 if (Guard(part.File.Info, () => part.File.Complete(part.Number, Decode(part, bytes.Span, target, _newest.Commit))))
                 {
                     part.File.Dispose();
@@ -209,7 +251,7 @@ internal sealed class LtxDatabaseBuilder
         }
     }
 
-    private static LtxSegment Decode(FilePart part, ReadOnlySpan<byte> bytes, PageSink sink, uint commit)
+    private LtxSegment Decode(FilePart part, ReadOnlySpan<byte> bytes, PageSink sink, uint commit)
     {
         var reader = new LtxRangeReader(part.File.Header, part.Range.Start, bytes, part.File.Info.Name);
         int ordinal = part.FirstOrdinal;
@@ -222,8 +264,22 @@ internal sealed class LtxDatabaseBuilder
             }
 
             // An index that names another page here fails the verification of the file, and nothing is published.
+            if (part.Pages is { } pages && pages[ordinal - part.FirstOrdinal] != reader.PageNumber)
+            {
+                throw new LtxException(LtxErrorKind.PageIndex, $"the page index says page {pages[ordinal - part.FirstOrdinal]} here", part.File.Info.Name, reader.PageNumber);
+            }
+
             bool newest = part.File.IsNewest(ordinal++) && reader.PageNumber <= commit;
-            reader.DecompressTo(newest ? sink.Reserve(reader.PageNumber) : sink.Scratch());
+            ulong digest = reader.DecompressTo(newest ? sink.Reserve(reader.PageNumber) : sink.Scratch());
+            if (newest)
+            {
+                _delta?.Take(reader.PageNumber, digest, part.File.IsWhole, part.File.Info.Name);
+            }
+        }
+
+        if (part.Pages is not null && ordinal != end)
+        {
+            throw new LtxException(LtxErrorKind.PageIndex, "fewer page frames than the page index says", part.File.Info.Name, offset: part.Range.Start);
         }
 
         sink.Flush();
@@ -246,7 +302,7 @@ internal sealed class LtxDatabaseBuilder
 
     private void Finished(PlannedFile file)
     {
-        Advance(file.Info.Size);
+        Advance(_delta is null ? file.Info.Size : 0);
         file.Dispose();
     }
 
@@ -258,7 +314,8 @@ internal sealed class LtxDatabaseBuilder
             _output.StartWriteback(0, 0);
         }
 
-        _progress?.Report(new RestoreProgress(Math.Min(done, _total), _total));
+        long total = Interlocked.Read(ref _total);
+        _progress?.Report(new RestoreProgress(Math.Min(done, total), total));
     }
 
     private static T Guard<T>(LtxFileInfo file, Func<T> action)

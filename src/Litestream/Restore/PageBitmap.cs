@@ -41,15 +41,17 @@ internal sealed class PageBitmap
         return true;
     }
 
+    /// <summary>Whether a page is claimed. Safe on several threads while nobody claims.</summary>
+    internal bool Contains(uint page) =>
+        _chunks.TryGetValue(page / ChunkBits, out ulong[]? chunk) && (chunk[(page % ChunkBits) / 64] & (1UL << (int)(page % 64))) != 0;
+
     /// <summary>The first page from 1 to <paramref name="last"/> that nobody claimed, <paramref name="skip"/> aside; 0 if none.</summary>
     internal uint FirstUnclaimed(uint last, uint skip)
     {
         for (ulong page = 1; page <= last; page++)
         {
             uint number = (uint)page;
-            if (number != skip
-                && (!_chunks.TryGetValue(number / ChunkBits, out ulong[]? chunk)
-                    || (chunk[(number % ChunkBits) / 64] & (1UL << (int)(number % 64))) == 0))
+            if (number != skip && !Contains(number))
             {
                 return number;
             }

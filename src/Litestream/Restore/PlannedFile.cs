@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections;
 using Litestream.Ltx;
+using Litestream.Restore.Delta;
 using Litestream.Storage;
 
 namespace Litestream.Restore;
@@ -14,6 +15,15 @@ internal sealed class PlannedFile : IDisposable
     /// <summary>Files up to this size are read with one request.</summary>
     internal const int WholeFileLimit = 256 << 10;
 
+    /// <summary>What reading a page index brings at least: smaller files come whole with it.</summary>
+    internal const int IndexReadSize = 32 << 10;
+
+    /// <summary>A file of which at least 5/6 are wanted is read whole, so that its checksum can be checked (decision D1: 1.2 times).</summary>
+    private const int WholeParts = 6;
+
+    /// <summary>Between wanted frames, up to an eighth of their bytes is read along to save requests.</summary>
+    private const int GapShare = 8;
+
     private readonly Lock _gate = new();
     private readonly byte[] _headerBytes;
     private readonly PageIndex _index;
@@ -23,8 +33,9 @@ internal sealed class PlannedFile : IDisposable
     private LtxSegment[] _segments = [];
     private int _pending;
 
-    private PlannedFile(LtxFileInfo info, ResumableReader reader, byte[] headerBytes, PageIndex index, byte[]? content)
+    private PlannedFile(LtxFileInfo info, ResumableReader reader, byte[] headerBytes, PageIndex index, byte[]? content, long bytesLoaded)
     {
+        BytesLoaded = bytesLoaded;
         Info = info;
         _reader = reader;
         _headerBytes = headerBytes;
@@ -39,40 +50,73 @@ internal sealed class PlannedFile : IDisposable
     /// <summary>Its header.</summary>
     internal LtxHeader Header { get; }
 
+    /// <summary>Bytes that loading it read.</summary>
+    internal long BytesLoaded { get; }
+
+    /// <summary>False if only some of its frames are read, so that the checksum of the file cannot be checked.</summary>
+    internal bool IsWhole { get; private set; } = true;
+
+    /// <summary>Bytes of the file are in memory.</summary>
+    internal bool IsInMemory => _content is not null;
+
+    /// <summary>The checksum in its trailer.</summary>
+    internal ulong Checksum => _index.FileChecksum;
+
     /// <summary>Reads header and page index, of a small file everything.</summary>
+    /// <param name="client">The replica.</param>
+    /// <param name="info">The file as listed.</param>
+    /// <param name="time">Clock of retry waits.</param>
+    /// <param name="wholeFileLimit">Up to this size in bytes the file is read with one request.</param>
+    /// <param name="cancellationToken">Stops.</param>
     /// <exception cref="LtxException">The file is damaged.</exception>
     internal static async Task<PlannedFile> LoadAsync(
-        IReplicaClient client, LtxFileInfo info, TimeProvider time, CancellationToken cancellationToken)
+        IReplicaClient client, LtxFileInfo info, TimeProvider time, int wholeFileLimit, CancellationToken cancellationToken)
     {
+        long loaded = 0;
         ResumableReader reader = ResumableReader.ForReplica(client, info, time);
         byte[]? content = null;
         try
         {
             byte[] header = new byte[LtxFormat.HeaderSize];
-            ReadRange read = reader.ReadAsync;
-            if (info.Size <= WholeFileLimit)
+            ReadRange read = async (offset, destination, token) =>
+            {
+                int count = await reader.ReadAsync(offset, destination, token);
+                loaded += count;
+                return count;
+            };
+            if (info.Size <= wholeFileLimit)
             {
                 content = ArrayPool<byte>.Shared.Rent((int)Math.Max(info.Size, LtxFormat.HeaderSize));
-                int count = await reader.ReadAsync(0, content.AsMemory(0, (int)info.Size), cancellationToken);
+                int count = await read(0, content.AsMemory(0, (int)info.Size), cancellationToken);
                 content.AsSpan(0, Math.Min(count, header.Length)).CopyTo(header);
                 byte[] whole = content;
                 read = (offset, destination, _) => ValueTask.FromResult(Copy(whole.AsMemory(0, count), offset, destination));
             }
             else
             {
-                await reader.ReadAsync(0, header, cancellationToken);
+                await read(0, header, cancellationToken);
             }
 
             // Header first: "not an LTX file" says more than a broken index.
             LtxHeader parsed = LtxHeader.Parse(header.AsSpan(0, (int)Math.Min(info.Size, header.Length)), info.Name);
             CheckTransactions(info, parsed);
             PageIndex index = await PageIndex.LoadAsync(info.Size, read, info.Name, cancellationToken);
-            return new PlannedFile(info, reader, header, index, content);
+            return new PlannedFile(info, reader, header, index, content, loaded);
         }
         catch
         {
             Return(content);
             throw;
+        }
+    }
+
+    /// <summary>Marks every page of the file.</summary>
+    internal void AddPagesTo(ChangedPages pages)
+    {
+        pages.EndAt(Header.Commit);
+        foreach (PageIndexEntry entry in _index.Entries)
+        {
+            pages.Add(entry.PageNumber);
         }
     }
 
@@ -82,31 +126,89 @@ internal sealed class PlannedFile : IDisposable
     /// <param name="claimed">Pages that newer files have.</param>
     /// <param name="commit">Size of the restored database in pages; pages behind it are dropped.</param>
     /// <param name="partSize">Bytes of a part.</param>
-    internal List<FilePart> Claim(PageBitmap claimed, uint commit, long partSize)
+    /// <param name="mayBePartial">Read only the claimed pages if they are a small share of the file.</param>
+    internal List<FilePart> Claim(PageBitmap claimed, uint commit, long partSize, bool mayBePartial)
     {
         _newest = new BitArray(checked((int)_index.PageCount));
         int ordinal = 0;
+        long wanted = 0;
         foreach (PageIndexEntry entry in _index.Entries)
         {
-            _newest[ordinal++] = entry.PageNumber <= commit && claimed.TryClaim(entry.PageNumber);
+            bool newest = _newest[ordinal++] = entry.PageNumber <= commit && claimed.TryClaim(entry.PageNumber);
+            wanted += newest ? entry.Size : 0;
         }
 
-        List<FilePart> parts = [];
-        int first = 0;
-        foreach (LtxFrameRange range in _index.Split(_content is null ? partSize : long.MaxValue))
-        {
-            parts.Add(new FilePart(this, parts.Count, range, first));
-            first += (int)range.PageCount;
-        }
-
+        IsWhole = !mayBePartial || _content is not null || wanted >= (_index.FramesEnd - LtxFormat.HeaderSize) / WholeParts * (WholeParts - 1);
+        List<FilePart> parts = IsWhole ? SplitAll(partSize) : SplitWanted(partSize);
         _segments = new LtxSegment[parts.Count];
         _pending = parts.Count;
-        if (parts.Count == 0)
+        if (parts.Count == 0 && IsWhole)
         {
             Verify();
         }
 
         return parts;
+    }
+
+    private List<FilePart> SplitAll(long partSize)
+    {
+        List<FilePart> parts = [];
+        int first = 0;
+        foreach (LtxFrameRange range in _index.Split(_content is null ? partSize : long.MaxValue))
+        {
+            parts.Add(new FilePart(this, parts.Count, range, first, null));
+            first += (int)range.PageCount;
+        }
+
+        return parts;
+    }
+
+    /// <summary>Runs of claimed frames, with little else between them.</summary>
+    private List<FilePart> SplitWanted(long partSize)
+    {
+        List<FilePart> parts = [];
+        List<uint> pages = [];
+        int kept = 0; // Pages up to the last claimed one; what follows it is read only if another one is near.
+        LtxFrameRange run = default;
+        int first = 0;
+        long wanted = 0;
+        int ordinal = -1;
+        foreach (PageIndexEntry entry in _index.Entries)
+        {
+            bool isWanted = _newest[++ordinal];
+            long end = entry.Offset + entry.Size;
+            long gap = (isWanted ? entry.Offset : end) - run.End;
+            if (kept > 0 && (gap > wanted / GapShare || run.End - run.Start >= partSize))
+            {
+                Add();
+            }
+
+            if (isWanted)
+            {
+                (run, first) = kept == 0 ? (new LtxFrameRange(entry.Offset, end, entry.PageNumber, entry.PageNumber, 0), ordinal) : (run with { End = end, LastPage = entry.PageNumber }, first);
+                pages.Add(entry.PageNumber);
+                kept = pages.Count;
+                wanted += entry.Size;
+            }
+            else if (kept > 0)
+            {
+                pages.Add(entry.PageNumber);
+            }
+        }
+
+        Add();
+        return parts;
+
+        void Add()
+        {
+            if (kept > 0)
+            {
+                parts.Add(new FilePart(this, parts.Count, run with { PageCount = kept }, first, [.. pages.Take(kept)]));
+            }
+
+            pages.Clear();
+            (kept, wanted) = (0, 0);
+        }
     }
 
     /// <summary>Whether this file has the newest image of its n-th page.</summary>
@@ -139,7 +241,11 @@ internal sealed class PlannedFile : IDisposable
             }
         }
 
-        Verify();
+        if (IsWhole)
+        {
+            Verify();
+        }
+
         return true;
     }
 
@@ -192,4 +298,5 @@ internal sealed class PlannedFile : IDisposable
 /// <param name="Number">Position of the part in the file, from 0.</param>
 /// <param name="Range">Where the frames are.</param>
 /// <param name="FirstOrdinal">Position in the file of its first page, from 0.</param>
-internal sealed record FilePart(PlannedFile File, int Number, LtxFrameRange Range, int FirstOrdinal);
+/// <param name="Pages">The pages that the index names, where no checksum of the whole file will prove it; null = the checksum will.</param>
+internal sealed record FilePart(PlannedFile File, int Number, LtxFrameRange Range, int FirstOrdinal, uint[]? Pages);

@@ -43,6 +43,12 @@ public sealed record RestoreOptions
     public bool Force { get; init; }
 
     /// <summary>
+    /// Absolute path of an older or damaged copy with its side files: only the pages that differ are fetched (decision D1). It is only
+    /// read, and may be <see cref="OutputPath"/>, which then is replaced at the end. Null = everything is fetched, no side files.
+    /// </summary>
+    public string? BasePath { get; init; }
+
+    /// <summary>
     /// Refuse a <see cref="Timestamp"/> before the first or after the last file of the replica (replica URL given), instead of
     /// restoring the latest state for a time in the future (database from the configuration).
     /// </summary>

@@ -33,9 +33,9 @@ internal sealed class RestoreOutput(IFileSystem files, RestoreOptions options, I
             throw new RestoreOutputException($"cannot restore, output path is a directory: {_path}", _path);
         }
 
-        if (options.Force)
+        if (options.Force || options.BasePath == _path)
         {
-            return;
+            return; // A local copy that is brought up to date is meant to be replaced.
         }
 
         if (status.Size > 0)
@@ -89,6 +89,19 @@ internal sealed class RestoreOutput(IFileSystem files, RestoreOptions options, I
         if (setAside)
         {
             files.Delete(AsidePath);
+        }
+    }
+
+    /// <summary>
+    /// Removes the note of the database before about its transaction: following would go on from there, with another database.
+    /// </summary>
+    internal void RemoveTxid()
+    {
+        string note = TxidFile.PathOf(_path);
+        if (files.Stat(note) is not null)
+        {
+            files.Delete(note);
+            files.SyncDirectory(Path.GetDirectoryName(_path)!);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using Litestream.Diagnostics;
 using Litestream.Ltx;
+using Litestream.Restore.Delta;
 using Litestream.Restore.Generations;
 using Litestream.Storage;
 using Microsoft.Extensions.Logging;
@@ -15,7 +16,7 @@ namespace Litestream.Restore;
 /// <param name="files">File system of the output.</param>
 /// <param name="time">Clock of retry waits.</param>
 /// <param name="logger">Where damage and fallbacks are reported.</param>
-public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvider time, ILogger logger)
+public sealed partial class Restorer(IReplicaClient client, IFileSystem files, TimeProvider time, ILogger logger)
 {
     /// <summary>Listings that may contradict each other, because a writer moves files meanwhile, before a gap is believed.</summary>
     private const int MaxPlans = 3;
@@ -59,19 +60,30 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
     {
         ArgumentNullException.ThrowIfNull(options);
         var output = new RestoreOutput(files, options, logger);
+        var origin = new RestoreOrigin();
         output.Check();
         RestorePlan plan = await PlanAsync(options, cancellationToken);
         try
         {
             (plan, long size) = plan.Generation is { } generation
                 ? (plan, await BuildAsync(output, file => new GenerationDatabaseBuilder(Generations!, time, generation, file, progress).BuildAsync(cancellationToken)))
-                : await BuildFromLtxAsync(options, plan, output, progress, cancellationToken);
+                : await BuildFromLtxAsync(options, plan, output, origin, progress, cancellationToken);
             IntegrityChecker.Check(output.TempPath, options.IntegrityCheck, cancellationToken);
             output.RemoveTempSideFiles();
             cancellationToken.ThrowIfCancellationRequested();
+            if (options.BeforePublish is null)
+            {
+                output.RemoveTxid();
+            }
+
             options.BeforePublish?.Invoke(plan.MaxTxid);
             output.Publish();
-            return new RestoreResult(plan.MaxTxid, size, plan);
+            if (options.BasePath is not null && plan.Generation is null)
+            {
+                WriteSideFiles(options, plan.MaxTxid, origin);
+            }
+
+            return new RestoreResult(plan.MaxTxid, size, plan) { Delta = origin.Report };
         }
         catch
         {
@@ -115,7 +127,7 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
     /// left out if other files lead to exactly the same transaction (decision D8), whatever their own time: the content is the same.
     /// </summary>
     private async Task<(RestorePlan Plan, long Size)> BuildFromLtxAsync(
-        RestoreOptions options, RestorePlan plan, RestoreOutput output, IProgress<RestoreProgress>? progress, CancellationToken cancellationToken)
+        RestoreOptions options, RestorePlan plan, RestoreOutput output, RestoreOrigin origin, IProgress<RestoreProgress>? progress, CancellationToken cancellationToken)
     {
         Txid target = plan.MaxTxid;
         List<DamagedReplicaFile> damaged = [.. plan.Damaged];
@@ -127,7 +139,7 @@ public sealed class Restorer(IReplicaClient client, IFileSystem files, TimeProvi
                 RestorePlan current = plan;
                 long size = await BuildAsync(output, async file =>
                 {
-                    long built = await new LtxDatabaseBuilder(client, time, current.Files, file, options.Parallelism, progress).BuildAsync(cancellationToken);
+                    long built = await BuildLtxAsync(options, current, file, origin, progress, cancellationToken);
                     if (options.IsFollowed)
                     {
                         file.Write(RollbackJournal, JournalModeOffset);

@@ -216,7 +216,7 @@ public sealed class LocalStateTraps
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Trap_A16_B4_ADamagedNewestFileStopsOrIsReplacedByACopyAboveTheReplica(bool autoRecover)
+    public async Task Trap_A16_B4_P27_ADamagedNewestFileStopsOrIsReplacedByACopyAboveTheReplica(bool autoRecover)
     {
         using var test = new TestDatabase { Configure = o => o with { AutoRecover = autoRecover } };
         using var app = new SqliteShell(test.Path);
@@ -247,7 +247,7 @@ public sealed class LocalStateTraps
     }
 
     [Fact]
-    public async Task Trap_A16_AnUnreadableNewestFileIsTriedAgainAndNothingIsReset()
+    public async Task Trap_A16_P27_AnUnreadableNewestFileIsTriedAgainAndNothingIsReset()
     {
         using var test = new TestDatabase { Configure = o => o with { AutoRecover = true } };
         using var app = new SqliteShell(test.Path);
@@ -272,7 +272,7 @@ public sealed class LocalStateTraps
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Trap_A16_AFileMissingOrDamagedBeforeItsUploadIsSaidAndNeverUploaded(bool missing)
+    public async Task Trap_A16_P27_AFileMissingOrDamagedBeforeItsUploadIsSaidAndNeverUploaded(bool missing)
     {
         using var test = new TestDatabase();
         using var app = new SqliteShell(test.Path);

@@ -81,7 +81,7 @@ public sealed class RandomHistoryTests
     }
 
     /// <summary>Writes L0 files, then merges of random neighbours into levels 1 to 3 and 9. Returns the pages after each transaction.</summary>
-    private static List<Dictionary<uint, ulong>> Write(Random random, MemoryReplicaClient client)
+    internal static List<Dictionary<uint, ulong>> Write(Random random, MemoryReplicaClient client)
     {
         List<Dictionary<uint, ulong>> states = [];
         List<uint[]> changes = [];

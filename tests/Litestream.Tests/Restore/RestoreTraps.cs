@@ -59,6 +59,21 @@ public sealed class RestoreTraps : IAsyncDisposable
         await Assert.ThrowsAsync<LtxFileException>(() => RestoreAsync(_replica, Options));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(99)]
+    public async Task P5_a_planned_file_shorter_than_a_header_is_a_clear_error_before_anything_is_written(int size)
+    {
+        byte[] content = _replica.Content(0, new Txid(4), new Txid(4));
+        _replica.Put(0, new Txid(4), new Txid(4), content[..size], LtxSample.Time);
+        var client = new FaultyReplicaClient(_replica);
+        LtxFileException error = await Assert.ThrowsAsync<LtxFileException>(() => RestoreAsync(client, Options));
+        Assert.Equal(
+            $"invalid ltx file: level=0 min=0000000000000004 max=0000000000000004 has size {size} bytes (minimum 100)", error.Message);
+        Assert.Equal(0, client.Count(ReplicaOperation.Open));
+        Assert.Empty(Names());
+    }
+
     [Fact]
     public async Task P6_a_damaged_source_leaves_nothing()
     {
