@@ -29,7 +29,17 @@ internal static class ConfigurationValidator
             configuration.HeartbeatInterval);
         for (int i = 0; i < configuration.Levels.Count; i++)
         {
-            CheckPositive(string.Create(CultureInfo.InvariantCulture, $"levels[{i}].interval"), "compaction interval", configuration.Levels[i]);
+            CheckPositive(string.Create(CultureInfo.InvariantCulture, $"levels[{i}].interval"), "compaction interval", configuration.Levels[i].Interval);
+            if (configuration.Levels[i].Retention is { } retention)
+            {
+                CheckPositive(string.Create(CultureInfo.InvariantCulture, $"levels[{i}].retention"), "level retention", retention);
+            }
+        }
+
+        Check(configuration.AuditInterval >= TimeSpan.Zero, "audit-interval", "audit interval must not be negative", configuration.AuditInterval);
+        foreach (SnapshotSettings snapshot in configuration.Databases.Select(entry => entry.Snapshot).Prepend(configuration.Snapshot))
+        {
+            CheckTimeOfDay(snapshot, snapshot.Interval ?? configuration.SnapshotInterval);
         }
 
         foreach (DatabaseEntry entry in configuration.Databases)
@@ -119,6 +129,22 @@ internal static class ConfigurationValidator
         {
             CheckPositive(field + ".retention", "snapshot retention", retention);
         }
+    }
+
+    /// <summary>A time of day makes sense only for whole days (decision D13).</summary>
+    private static void CheckTimeOfDay(SnapshotSettings snapshot, TimeSpan interval)
+    {
+        if (snapshot.At is not { Length: > 0 } at)
+        {
+            return;
+        }
+
+        if (snapshot.AtTime is null)
+        {
+            throw Invalid("snapshot.at", "time of day must be HH:MM (UTC)", at);
+        }
+
+        Check(interval.Ticks % TimeSpan.TicksPerDay == 0, "snapshot.at", "a time of day needs a snapshot interval of whole days", interval);
     }
 
     /// <summary>A level or type nobody knows would write the wrong records, or none (trap B38).</summary>

@@ -10,12 +10,6 @@ public sealed record ConfiguredDatabase(int EntryNumber, DatabaseOptions Options
 {
     /// <summary>Restore it before replication if the file is missing (§2.1.1).</summary>
     public bool RestoreIfMissing { get; init; }
-
-    /// <summary>Time between full snapshots (decision D11).</summary>
-    public TimeSpan SnapshotInterval { get; init; }
-
-    /// <summary>How long restore points are kept (decision D11).</summary>
-    public TimeSpan SnapshotRetention { get; init; }
 }
 
 /// <summary>Result of scanning one directory entry.</summary>

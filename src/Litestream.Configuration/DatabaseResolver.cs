@@ -148,7 +148,16 @@ public sealed class DatabaseResolver(LitestreamConfiguration configuration, Conf
                 ShutdownSyncTimeout = configuration.ShutdownSyncTimeout,
                 ShutdownSyncInterval = configuration.ShutdownSyncInterval,
                 L0Retention = configuration.L0Retention,
+                L0RetentionCheckInterval = configuration.L0RetentionCheckInterval,
+                Levels = configuration.Levels,
+                SnapshotInterval = entry.Snapshot.Interval ?? configuration.SnapshotInterval,
                 SnapshotRetention = entry.Snapshot.Retention ?? configuration.SnapshotRetention,
+                SnapshotAt = entry.Snapshot.AtTime ?? configuration.Snapshot.AtTime,
+                RetentionEnabled = configuration.RetentionEnabled,
+                VerifyCompaction = configuration.VerifyCompaction,
+                ValidationInterval = configuration.ValidationInterval,
+                LocalLevels = configuration.LocalLevels,
+                AuditInterval = configuration.AuditInterval,
 
                 // Old configurations ask for it at the replica (decision D17).
                 VerifyInterval = effective.ValidationInterval ?? configuration.VerifyInterval,
@@ -157,11 +166,8 @@ public sealed class DatabaseResolver(LitestreamConfiguration configuration, Conf
             },
             targets.Resolve(replica, configuration.ReplicaDefaults, relative))
         {
-            
             // Never for a directory entry: there only existing databases are known (§2.1.1).
             RestoreIfMissing = entry.RestoreIfMissing && relative.Length == 0,
-            SnapshotInterval = entry.Snapshot.Interval ?? configuration.SnapshotInterval,
-            SnapshotRetention = entry.Snapshot.Retention ?? configuration.SnapshotRetention,
         };
     }
 

@@ -12,6 +12,8 @@ public sealed class LitestreamConfiguration
 
     private static readonly TimeSpan DefaultSnapshotTime = TimeSpan.FromHours(24);
 
+    private static DatabaseOptions Defaults { get; } = new() { Path = "" };
+
     internal static FieldTable<LitestreamConfiguration> Fields { get; } = CreateFields();
 
     /// <summary>Metrics listener <c>host:port</c>; empty = off.</summary>
@@ -29,9 +31,8 @@ public sealed class LitestreamConfiguration
     /// <summary>Log records.</summary>
     public LoggingSettings Logging { get; private set; } = new();
 
-    /// <summary>Compaction interval of levels 1, 2, …</summary>
-    public IReadOnlyList<TimeSpan> Levels { get; private set; } =
-        [TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)];
+    /// <summary>Levels 1, 2, …</summary>
+    public IReadOnlyList<LevelOptions> Levels { get; private set; } = Defaults.Levels;
 
     /// <summary>Time between full snapshots.</summary>
     public TimeSpan SnapshotInterval => Snapshot.Interval ?? DefaultSnapshotTime;
@@ -50,6 +51,12 @@ public sealed class LitestreamConfiguration
 
     /// <summary>Check the destination level after each compaction.</summary>
     public bool VerifyCompaction { get; private set; }
+
+    /// <summary>Keep merged files in the state directory until they are merged again.</summary>
+    public bool LocalLevels { get; private set; } = true;
+
+    /// <summary>How often the replica of a busy database is compared with what is known; 0 = never.</summary>
+    public TimeSpan AuditInterval { get; private set; } = Defaults.AuditInterval;
 
     /// <summary>False = nothing is ever deleted remotely.</summary>
     public bool RetentionEnabled { get; private set; } = true;
@@ -101,12 +108,14 @@ public sealed class LitestreamConfiguration
             ["mcp-addr"] = (c, n, d) => c.McpAddr = d.Text(n) ?? "",
             ["exec"] = (c, n, d) => c.Exec = d.Text(n) ?? "",
             ["socket"] = (c, n, d) => c.Socket = ReadSocket(n, d),
-            ["levels"] = (c, n, d) => c.Levels = [.. (d.List(n, LevelFields, "levels", "level") ?? []).Select(level => level.Interval)],
+            ["levels"] = (c, n, d) => c.Levels = [.. (d.List(n, LevelFields, "levels", "level") ?? []).Select(level => new LevelOptions(level.Interval, level.Retention))],
             ["snapshot"] = (c, n, d) => d.Map(n, c.Snapshot, SnapshotSettings.Fields, "snapshot"),
             ["validation"] = (c, n, d) => d.Map(n, c, ValidationFields, "validation"),
             ["verify"] = (c, n, d) => d.Map(n, c, VerifyFields, "verify"),
             ["l0-retention"] = (c, n, d) => c.L0Retention = d.Duration(n) ?? DefaultL0Retention,
             ["l0-retention-check-interval"] = (c, n, d) => c.L0RetentionCheckInterval = d.Duration(n) ?? c.L0RetentionCheckInterval,
+            ["local-levels"] = (c, n, d) => c.LocalLevels = d.Boolean(n) ?? true,
+            ["audit-interval"] = (c, n, d) => c.AuditInterval = d.Duration(n) ?? c.AuditInterval,
             ["verify-compaction"] = (c, n, d) => c.VerifyCompaction = d.Boolean(n) ?? false,
             ["retention"] = (c, n, d) => d.Map(n, c, RetentionFields, "retention"),
             ["heartbeat-url"] = (c, n, d) => c.HeartbeatUrl = d.Text(n) ?? "",
@@ -136,6 +145,7 @@ public sealed class LitestreamConfiguration
     private static FieldTable<Level> LevelFields { get; } = new()
     {
         ["interval"] = (l, n, d) => l.Interval = d.Duration(n) ?? TimeSpan.Zero,
+        ["retention"] = (l, n, d) => l.Retention = d.Duration(n),
     };
 
     private static FieldTable<LitestreamConfiguration> ValidationFields { get; } = new()
@@ -182,5 +192,7 @@ public sealed class LitestreamConfiguration
     private sealed class Level
     {
         public TimeSpan Interval { get; set; }
+
+        public TimeSpan? Retention { get; set; }
     }
 }

@@ -10,12 +10,6 @@ internal static class UnavailableFeatures
     [
         ("addr", "the metrics listener"),
         ("mcp-addr", "the MCP server"),
-        ("levels", "compaction"),
-        ("snapshot", "scheduled snapshots"),
-        ("validation", "the contiguity check"),
-        ("l0-retention-check-interval", "remote retention"),
-        ("verify-compaction", "compaction"),
-        ("retention", "remote retention"),
         ("heartbeat-url", "the heartbeat"),
         ("heartbeat-interval", "the heartbeat"),
     ];

@@ -44,10 +44,19 @@ public sealed record DatabaseOptions
     /// <summary>Pause between those retries; must be positive. Default 500 ms.</summary>
     public TimeSpan ShutdownSyncInterval { get; init; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>How long uploaded L0 files are kept locally; 0 = for ever (replication §12). Default 5 min.</summary>
+    /// <summary>Age from which L0 files that level 1 holds are deleted, here and on the replica; 0 = never (store-and-restore §6.2). Default 5 min.</summary>
     public TimeSpan L0Retention { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>Back so far every point stays restorable (<c>snapshot.retention</c>). Default 24 h.</summary>
+    /// <summary>
+    /// Levels 1, 2, … of merged files, at most 8; empty = level 0 only, which is then never deleted. Default 30 s, 5 min, 1 h.
+    /// </summary>
+    public IReadOnlyList<LevelOptions> Levels { get; init; } =
+        [new(TimeSpan.FromSeconds(30)), new(TimeSpan.FromMinutes(5)), new(TimeSpan.FromHours(1))];
+
+    /// <summary>Time between full snapshots; must be positive. Default 24 h.</summary>
+    public TimeSpan SnapshotInterval { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>Back so far every level-1 boundary stays restorable; must be positive. Default 24 h.</summary>
     public TimeSpan SnapshotRetention { get; init; } = TimeSpan.FromHours(24);
 
     /// <summary>How often the daemon verifies the replica; 0 or less = never (decision D17). Default never.</summary>
@@ -58,6 +67,27 @@ public sealed record DatabaseOptions
 
     /// <summary>Each of those runs also restores the newest state and compares it with the database. Default false.</summary>
     public bool VerifyDeep { get; init; }
+
+    /// <summary>Time of day (UTC) of the snapshots, for intervals of whole days; null = midnight (decision D13).</summary>
+    public TimeSpan? SnapshotAt { get; init; }
+
+    /// <summary>False = nothing is ever deleted on the replica; local files still are (store-and-restore §6.4). Default true.</summary>
+    public bool RetentionEnabled { get; init; } = true;
+
+    /// <summary>Expired L0 files are looked for at most so often; must be positive. Default 15 s.</summary>
+    public TimeSpan L0RetentionCheckInterval { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Compare each merged file with its predecessor, on the known files. Default false.</summary>
+    public bool VerifyCompaction { get; init; }
+
+    /// <summary>How often the levels of a busy database are checked for gaps, on the known files; null = never.</summary>
+    public TimeSpan? ValidationInterval { get; init; }
+
+    /// <summary>Keep merged files in the state directory until they are merged again, so that merges need no download (decision D6). Default true.</summary>
+    public bool LocalLevels { get; init; } = true;
+
+    /// <summary>How often the replica of a busy database is listed and compared with what is known, ±10 %; 0 = never (decision D5). Default 1 h.</summary>
+    public TimeSpan AuditInterval { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>The state directory in force.</summary>
     public string StateDirectory => MetaPath ?? DefaultStateDirectory(Path);

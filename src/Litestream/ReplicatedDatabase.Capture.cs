@@ -120,13 +120,11 @@ public sealed partial class ReplicatedDatabase
         bool armed = !wasActive && ArmWatch(open);
         if (!wasActive && retryLook == TimeSpan.Zero && open.IsUntouched())
         {
-            ApplyRetention();
             return IdleWait(open, armed);
         }
 
         PassResult pass = RunPass(open, publish: now >= schedule.NextPassAt, cancellationToken);
         RunDueCheckpoint(open, asked: false, cancellationToken);
-        ApplyRetention();
         if (wasActive && !schedule.IsActive)
         {
             // Nothing watched while it was active. A commit whose frames were written before the watch is armed, and which becomes
@@ -351,7 +349,7 @@ public sealed partial class ReplicatedDatabase
         Baseline found;
         try
         {
-            found = await new ReplicaBaseline(client, directory, logger).EstablishAsync(cancellationToken).ConfigureAwait(false);
+            found = await new ReplicaBaseline(client, directory, logger, levels.IsStarted ? null : levels.Catalog).EstablishAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (LocalLtxException e) when (Options.AutoRecover && e.IsAutoRecoverable)
         {
@@ -360,7 +358,7 @@ public sealed partial class ReplicatedDatabase
             directory.Reset();
             directory.Create();
             distrust = "local state was reset";
-            found = await new ReplicaBaseline(client, directory, logger).EstablishAsync(cancellationToken).ConfigureAwait(false);
+            found = await new ReplicaBaseline(client, directory, logger, levels.IsStarted ? null : levels.Catalog).EstablishAsync(cancellationToken).ConfigureAwait(false);
         }
 
         published.Reset(found.Position);
@@ -371,6 +369,11 @@ public sealed partial class ReplicatedDatabase
         baselined = true;
         state = DatabaseState.Replicating;
         captureWake.Signal();
+        if (!levels.IsStarted && !stop.IsCancellationRequested)
+        {
+            levels.Start();
+        }
+
         if (found.Remote < found.Position)
         {
             uploadWake.Signal();

@@ -8,11 +8,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Litestream;
 
-/// <summary>The upload loop, local retention, and the end: final sync and closing.</summary>
+/// <summary>The upload loop, and the end: final sync and closing.</summary>
 public sealed partial class ReplicatedDatabase
 {
-    private static readonly TimeSpan RetentionInterval = TimeSpan.FromSeconds(15);
-
     private static readonly TimeSpan NoWait = TimeSpan.Zero;
 
     private const int FinalCheckpointAttempts = 3;
@@ -78,6 +76,7 @@ public sealed partial class ReplicatedDatabase
         {
             // Going on would mix two histories on one replica (decision D35).
             conflict = e.Message;
+            levels.Halt();
             logger.Write(LogLevel.Error, "second writer on this replica, replication of this database stops", ("error", e.Message));
             captureWake.Signal();
             return false;
@@ -142,6 +141,7 @@ public sealed partial class ReplicatedDatabase
         catch (ReplicaConflictException e)
         {
             conflict = e.Message;
+            levels.Halt();
             captureWake.Signal();
             throw;
         }
@@ -150,32 +150,6 @@ public sealed partial class ReplicatedDatabase
             // The caller goes away; what it sealed still has to go up.
             uploadWake.Signal();
             throw;
-        }
-    }
-
-    /// <summary>
-    /// Removes local level-0 files that are on the replica and older than the retention, oldest first and never the newest one, which
-    /// is the position (replication §12). What was not uploaded is never touched.
-    /// </summary>
-    private void ApplyRetention()
-    {
-        DateTimeOffset now = Now;
-        if (Options.L0Retention <= TimeSpan.Zero || now < nextRetention || uploader.RemotePosition is not { } remote || published.Value == onlyFile)
-        {
-            return;
-        }
-
-        nextRetention = now + RetentionInterval;
-        List<LtxFileInfo> files = directory.List();
-        onlyFile = files.Count == 1 ? published.Value : Txid.None;
-        for (int i = 0; i < files.Count - 1; i++)
-        {
-            if (files[i].MaxTxid >= remote || now - files[i].CreatedAt < Options.L0Retention)
-            {
-                break;
-            }
-
-            directory.Delete(files[i]);
         }
     }
 
@@ -346,6 +320,7 @@ public sealed partial class ReplicatedDatabase
     private async Task StopLoopsAsync()
     {
         await stop.CancelAsync().ConfigureAwait(false);
+        await levels.StopAsync().ConfigureAwait(false);
         if (captureLoop is not null)
         {
             await captureLoop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

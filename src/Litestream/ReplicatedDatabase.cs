@@ -1,5 +1,6 @@
 using Litestream.Capture;
 using Litestream.Diagnostics;
+using Litestream.Levels;
 using Litestream.Ltx;
 using Litestream.Sqlite;
 using Litestream.State;
@@ -40,6 +41,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private readonly PublishedPosition published = new();
     private readonly LocalLtxDirectory directory;
     private readonly ReplicaUploader uploader;
+    private readonly LevelKeeper levels;
     private readonly CaptureSchedule schedule;
     private readonly Wakeup captureWake;
     private readonly Wakeup uploadWake;
@@ -65,10 +67,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private DateTimeOffset lastCheckpoint;
     private DateTimeOffset lastAdvance;
     private Txid lastPublished;
-    private DateTimeOffset nextRetention;
 
     // The newest file is alone: until the next one there is nothing to list and nothing to delete.
-    private Txid onlyFile;
 
     internal ReplicatedDatabase(
         DatabaseOptions options, IReplicaClient client, EngineServices services, SharedResources shared)
@@ -79,7 +79,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         this.shared = shared;
         logger = new DatabaseLogger(services.Loggers.CreateLogger("store"), System.IO.Path.GetFileName(options.Path));
         directory = new LocalLtxDirectory(services.FileSystem, options.StateDirectory);
-        uploader = new ReplicaUploader(client, directory, published, services, logger);
+        levels = new LevelKeeper(options, client, directory, SnapshotAsync, services, logger, AuditSpread(options.Path));
+        uploader = new ReplicaUploader(client, directory, published, services, logger, file => levels.RecordWritten(file));
         operations = new OperationGate(stop.Token);
         schedule = new CaptureSchedule(options.SyncInterval);
         captureWake = new Wakeup(services.Time);
@@ -121,6 +122,12 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
             throw new ReplicaException($"initialize replica client for \"{Options.Path}\": {e.Message}", isTransient: false, e);
         }
     }
+
+    /// <summary>What merges, expires and audits the files of the replica; the store gives it its turns.</summary>
+    internal LevelKeeper Levels => levels;
+
+    /// <summary>The files of the replica; null until the start has asked.</summary>
+    internal ReplicaCatalog? Catalog => levels.IsStarted ? levels.Catalog : null;
 
     /// <summary>Starts to watch and to upload. Opening is lazy: a database that does not exist yet is waited for.</summary>
     public void Start()
@@ -170,6 +177,16 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         }
     }
 
+    /// <summary>Deletes what the snapshot retention lets go, once. Level 0 is not touched (store-and-restore §5).</summary>
+    /// <exception cref="ReplicaException">A deletion failed.</exception>
+    public async Task EnforceRetentionAsync(CancellationToken cancellationToken)
+    {
+        if (Catalog is not null)
+        {
+            await levels.EnforceRetentionAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>What is known now. Never waits for a running pass.</summary>
     public DatabaseStatus GetStatus()
     {
@@ -210,9 +227,22 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         captureWake.Dispose();
         uploadWake.Dispose();
         uploader.Dispose();
+        levels.Dispose();
         await client.DisposeAsync().ConfigureAwait(false);
         executor.Dispose();
         stop.Dispose();
         firstAttempt.TrySetResult();
+    }
+
+    /// <summary>0.9 to 1.1, the same at every start: the audits of many databases do not fall on one moment (decision D5).</summary>
+    private static double AuditSpread(string path)
+    {
+        uint hash = 2166136261;
+        foreach (char c in path)
+        {
+            hash = unchecked((hash ^ c) * 16777619);
+        }
+
+        return 0.9 + (hash % 1000 / 5000.0);
     }
 }

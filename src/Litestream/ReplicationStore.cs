@@ -1,4 +1,5 @@
 using Litestream.Diagnostics;
+using Litestream.Levels;
 using Litestream.Sqlite;
 using Litestream.Storage;
 using Litestream.Verify;
@@ -22,6 +23,7 @@ public sealed class ReplicationStore : IAsyncDisposable
     private readonly Dictionary<(ulong Device, ulong Inode), string> identities = [];
     private readonly Lock gate = new();
     private readonly VerifySchedule verification;
+    private readonly LevelScheduler levels;
     private bool running;
 
     /// <summary>Creates an empty store.</summary>
@@ -32,6 +34,7 @@ public sealed class ReplicationStore : IAsyncDisposable
         Services = services;
         Shared = new SharedResources(useNotification ? new ChangeNotifier() : null, services.Time);
         verification = new VerifySchedule(() => Databases, services.Time, services.Loggers.CreateLogger("verify"));
+        levels = new LevelScheduler(services.Time);
     }
 
     /// <summary>The databases in the order they were added.</summary>
@@ -195,6 +198,7 @@ public sealed class ReplicationStore : IAsyncDisposable
 
         if (running)
         {
+            levels.Attach(database.Levels);
             database.Start();
         }
     }
@@ -223,6 +227,7 @@ public sealed class ReplicationStore : IAsyncDisposable
             long began = Services.Time.GetTimestamp();
             foreach (ReplicatedDatabase database in all)
             {
+                levels.Attach(database.Levels);
                 database.Start();
             }
 
@@ -283,6 +288,7 @@ public sealed class ReplicationStore : IAsyncDisposable
             await database.DisposeAsync().ConfigureAwait(false);
         }
 
+        levels.Dispose();
         Shared.Dispose();
     }
 }

@@ -249,7 +249,7 @@ public sealed class ReplicaTargetTests
         using TestHost host = new();
         IReadOnlyList<ConfiguredDatabase> databases = host.Resolver(
             "snapshot: {interval: 1h}\ndbs: [{path: a, snapshot: {interval: 10m}, replica: {path: r}}, {path: b, replica: {path: s}}]").ResolveAll();
-        Assert.Equal([TimeSpan.FromMinutes(10), TimeSpan.FromHours(1)], databases.Select(d => d.SnapshotInterval));
+        Assert.Equal([TimeSpan.FromMinutes(10), TimeSpan.FromHours(1)], databases.Select(d => d.Options.SnapshotInterval));
     }
 
     private static string Error(TestHost host, string text) =>

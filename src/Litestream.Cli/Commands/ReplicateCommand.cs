@@ -23,7 +23,7 @@ internal sealed class ReplicateCommand : Command
         exec = Flags.Add(new TextFlag("exec", "CMD", "Run a program and replicate while it runs. Its exit code becomes the exit code."));
         once = Flags.Add(new BooleanFlag("once", "Sync every database once and end."));
         forceSnapshot = Flags.Add(new BooleanFlag("force-snapshot", "With -once: write a full snapshot of every database, too."));
-        enforceRetention = Flags.Add(new BooleanFlag("enforce-retention", "With -once: delete expired files. Not yet supported in this version."));
+        enforceRetention = Flags.Add(new BooleanFlag("enforce-retention", "With -once: delete expired files."));
         logLevel = Flags.Add(new TextFlag("log-level", "LEVEL", "Smallest level to log: trace, debug, info, warn, error."));
         restoreMissing = Flags.Add(new BooleanFlag(
             "restore-if-db-not-exists", "Restore every configured database whose file is missing\nbefore replication starts."));

@@ -83,6 +83,7 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
                 logger.Write(LogLevel.Error, "no databases specified in configuration");
             }
 
+            WarnAboutLevels(plan.Databases);
             AddDatabases(store, plan.Databases);
             await store.OpenAsync(!request.Once, stop).ConfigureAwait(false);
             foreach (ConfiguredDatabase database in plan.Databases)
@@ -200,7 +201,44 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
 
         if (request.EnforceRetention)
         {
-            logger.Write(LogLevel.Warning, "not yet supported in this version: -enforce-retention, nothing is deleted", ("path", path));
+            await EnforceRetentionAsync(database, stop).ConfigureAwait(false);
+        }
+    }
+
+    private async Task EnforceRetentionAsync(ReplicatedDatabase database, CancellationToken stop)
+    {
+        string path = database.Options.Path;
+        logger.Write(LogLevel.Information, "enforcing retention", ("path", path));
+        try
+        {
+            await database.EnforceRetentionAsync(stop).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            throw new CliException($"enforce retention of {path}: {e.Message}", inner: e);
+        }
+    }
+
+    /// <summary>Settings that do what they say and perhaps not what was meant (store-and-restore §1, §6.4).</summary>
+    private void WarnAboutLevels(IReadOnlyList<ConfiguredDatabase> databases)
+    {
+        if (!request.Configuration.RetentionEnabled)
+        {
+            logger.Write(
+                LogLevel.Warning,
+                "retention is disabled: nothing is deleted on the replica; rules of the store must expire files, and can expire the only snapshot of an idle database");
+        }
+
+        if (request.Configuration.Levels.Count == 0)
+        {
+            logger.Write(LogLevel.Warning, "no levels are configured: files are never merged, and level 0 is never deleted");
+        }
+
+        if (databases.FirstOrDefault(database => database.Options.SnapshotRetention < database.Options.SnapshotInterval) is { } kept)
+        {
+            logger.Write(
+                LogLevel.Warning, "snapshot retention is shorter than the snapshot interval: history is kept longer than asked, since every point needs a snapshot before it",
+                ("path", kept.Options.Path), ("interval", kept.Options.SnapshotInterval), ("retention", kept.Options.SnapshotRetention));
         }
     }
 

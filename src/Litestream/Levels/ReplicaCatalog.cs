@@ -83,23 +83,41 @@ internal sealed class ReplicaCatalog
         {
             foreach (IGrouping<int, LtxFileInfo> group in files.GroupBy(static file => file.Level))
             {
-                RemoveFrom(group.Key, [.. group.Select(static file => new TxidRange(file.MinTxid, file.MaxTxid))]);
+                RemoveFrom(group.Key, [.. group.Select(static file => RangeOf(file))]);
             }
         }
     }
 
-    /// <summary>Puts what a listing found in the place of one level.</summary>
+    /// <summary>Puts what a listing found in the place of one level; files added while it ran stay.</summary>
     /// <param name="level">0 to 9.</param>
     /// <param name="files">Its files in any order.</param>
-    public void Replace(int level, IEnumerable<LtxFileInfo> files)
+    /// <param name="before">The level as it was when the listing began; null for empty.</param>
+    public void Replace(int level, IEnumerable<LtxFileInfo> files, IReadOnlyList<LtxFileInfo>? before = null)
     {
-        LtxFileInfo[] sorted = [.. files];
-        Array.Sort(sorted, ByRange);
+        Dictionary<TxidRange, LtxFileInfo> known = [];
+        foreach (LtxFileInfo file in files)
+        {
+            known[RangeOf(file)] = file;
+        }
+
         lock (gate)
         {
+            HashSet<LtxFileInfo> old = [.. before ?? []];
+            foreach (LtxFileInfo file in levels[level])
+            {
+                if (!old.Contains(file))
+                {
+                    known[RangeOf(file)] = file;
+                }
+            }
+
+            LtxFileInfo[] sorted = [.. known.Values];
+            Array.Sort(sorted, ByRange);
             levels[level] = sorted;
         }
     }
+
+    private static TxidRange RangeOf(in LtxFileInfo file) => new(file.MinTxid, file.MaxTxid);
 
     private void Append(in LtxFileInfo file)
     {
@@ -122,7 +140,7 @@ internal sealed class ReplicaCatalog
     {
         ArraySegment<LtxFileInfo> files = levels[level];
         int front = 0;
-        while (front < files.Count && ranges.Contains(new TxidRange(files[front].MinTxid, files[front].MaxTxid)))
+        while (front < files.Count && ranges.Contains(RangeOf(files[front])))
         {
             front++;
         }
@@ -130,6 +148,6 @@ internal sealed class ReplicaCatalog
         ArraySegment<LtxFileInfo> rest = files[front..];
         levels[level] = front == ranges.Count
             ? rest
-            : rest.Where(file => !ranges.Contains(new TxidRange(file.MinTxid, file.MaxTxid))).ToArray();
+            : rest.Where(file => !ranges.Contains(RangeOf(file))).ToArray();
     }
 }

@@ -119,11 +119,15 @@ internal static class RetentionPlanner
     private static Txid OldestPromised(ReplicaListing replica, DateTimeOffset cutoff)
     {
         var oldest = new Txid(ulong.MaxValue);
-        foreach (LtxFileInfo file in replica[1])
+        for (int level = 1; level < LtxFileInfo.SnapshotLevel; level++)
         {
-            if (file.CreatedAt >= cutoff && file.MaxTxid < oldest)
+            // Every end of a merged file was one of level 1, whose own file may be gone already.
+            foreach (LtxFileInfo file in replica[level])
             {
-                oldest = file.MaxTxid;
+                if (file.CreatedAt >= cutoff && file.MaxTxid < oldest)
+                {
+                    oldest = file.MaxTxid;
+                }
             }
         }
 
@@ -220,7 +224,7 @@ internal static class RetentionPlanner
                 decidedEnd = end;
                 neededUntil = YoungestPoint(replica[0], file.MinTxid, end, DateTimeOffset.MinValue) is not null
                     ? DateTimeOffset.MaxValue
-                    : YoungestPoint(replica[1], file.MinTxid, end, now - promise) + promise;
+                    : Enumerable.Range(1, level).Max(l => YoungestPoint(replica[l], file.MinTxid, end, now - promise)) + promise;
             }
 
             if (file.CreatedAt > now - age || neededUntil is not null)

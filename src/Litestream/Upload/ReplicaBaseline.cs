@@ -1,4 +1,5 @@
 using Litestream.Diagnostics;
+using Litestream.Levels;
 using Litestream.Ltx;
 using Litestream.State;
 using Litestream.Storage;
@@ -17,7 +18,11 @@ internal readonly record struct Baseline(Txid Position, LtxHeader? Local, Txid R
 /// Compares the local state with the replica once per opening (replication §4). TXIDs never go back: starting again at 1 would make
 /// every upload look as if it were done already, until the old maximum is passed (trap A1).
 /// </summary>
-internal sealed class ReplicaBaseline(IReplicaClient client, LocalLtxDirectory directory, ILogger logger)
+/// <param name="client">The replica.</param>
+/// <param name="directory">Local files.</param>
+/// <param name="logger">Log of the database.</param>
+/// <param name="catalog">Gets what the listing finds; null if it is known already.</param>
+internal sealed class ReplicaBaseline(IReplicaClient client, LocalLtxDirectory directory, ILogger logger, ReplicaCatalog? catalog = null)
 {
     /// <summary>Finds the position, and fetches the newest remote file if the local state is behind.</summary>
     /// <exception cref="LocalLtxException">The newest local file is missing, damaged or unreadable.</exception>
@@ -51,14 +56,18 @@ internal sealed class ReplicaBaseline(IReplicaClient client, LocalLtxDirectory d
         LtxFileInfo? levelZero = null;
         for (int level = 0; level < LtxFileInfo.LevelCount; level++)
         {
+            List<LtxFileInfo> files = [];
             await foreach (LtxFileInfo file in client.ListAsync(level, Txid.None, accurateTimes: false, cancellationToken).ConfigureAwait(false))
             {
+                files.Add(file);
                 newest = file.MaxTxid > newest ? file.MaxTxid : newest;
                 if (level == 0 && (levelZero is not { } best || file.MaxTxid >= best.MaxTxid))
                 {
                     levelZero = file;
                 }
             }
+
+            catalog?.Replace(level, files);
         }
 
         return (newest, levelZero);

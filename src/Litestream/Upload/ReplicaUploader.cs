@@ -10,8 +10,19 @@ namespace Litestream.Upload;
 /// Uploads level-0 files strictly in TXID order, one at a time (replication §10). It knows the remote position after the start and
 /// never lists again: the writer knows its own files.
 /// </summary>
+/// <param name="client">The replica.</param>
+/// <param name="directory">Local files.</param>
+/// <param name="published">Newest transaction that may be uploaded.</param>
+/// <param name="services">Clock.</param>
+/// <param name="logger">Log of the database.</param>
+/// <param name="written">Told of every file that has been written: level 0 and snapshots.</param>
 internal sealed class ReplicaUploader(
-    IReplicaClient client, LocalLtxDirectory directory, PublishedPosition published, EngineServices services, ILogger logger) : IDisposable
+    IReplicaClient client,
+    LocalLtxDirectory directory,
+    PublishedPosition published,
+    EngineServices services,
+    ILogger logger,
+    Action<LtxFileInfo>? written = null) : IDisposable
 {
     private readonly SemaphoreSlim turn = new(1, 1);
     private int? remotePageSize;
@@ -82,6 +93,7 @@ internal sealed class ReplicaUploader(
     {
         LtxFileInfo file = await StreamingUpload.RunAsync(
             client, LtxFileInfo.SnapshotLevel, new Txid(1), txid, encode, cancellationToken).ConfigureAwait(false);
+        written?.Invoke(file);
         logger.Write(LogLevel.Information, "snapshot complete", ("txid", txid.ToString()), ("size", file.Size));
         return file;
     }
@@ -111,6 +123,7 @@ internal sealed class ReplicaUploader(
             LtxFileInfo file = await client.WriteAsync(0, txid, txid, source, WriteMode.CreateOnly, cancellationToken).ConfigureAwait(false);
             remotePageSize = pageSize;
             UploadedFiles++;
+            written?.Invoke(file);
             logger.Write(
                 LogLevel.Debug, "ltx file uploaded", ("level", 0), ("minTXID", txid.ToString()), ("maxTXID", txid.ToString()), ("size", file.Size));
         }

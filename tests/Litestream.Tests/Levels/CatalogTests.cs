@@ -33,8 +33,10 @@ public sealed class CatalogTests
         Assert.Equal("9:9 9:40 9:200", FileText.Text(catalog[9]));
         Assert.Equal("1:3-5 1:3-7", FileText.Text(catalog[1]));
         Assert.Equal("9:200", FileText.Text([catalog.Newest(9)!.Value]));
-        catalog.Replace(9, FileText.Files("9:5 9:4"));
-        Assert.Equal("9:4 9:5", FileText.Text(catalog[9]));
+        IReadOnlyList<LtxFileInfo> before = catalog[9];
+        catalog.Add(FileText.Files("9:201")[0]);
+        catalog.Replace(9, FileText.Files("9:5 9:4"), before);
+        Assert.Equal("9:4 9:5 9:201", FileText.Text(catalog[9]));
         Assert.Null(catalog.Newest(5));
     }
 

@@ -121,6 +121,7 @@ public sealed class RetentionPlannerTests
         // 5 lies inside 3-9, and 9 inside 3-12; the way to 5 is level 1, to 9 it is level 2 or 1.
         Assert.Equal("", Levels(files, Day + (10 * Minute), rules));
         Assert.Equal("1:6-9 1:3-5", Levels(files, (2 * Day) + 1, rules));
+        Assert.Equal("", Levels(files.Replace("1:6-9@86401 ", "", StringComparison.Ordinal).Replace("1:3-5@86400 ", "", StringComparison.Ordinal), (2 * Day) + 1, rules));
         Assert.Equal("1:6-9 2:3-9 1:3-5", Levels(files, (2 * Day) + 1.5, rules));
     }
 
