@@ -62,7 +62,7 @@ internal static partial class ExpectedText
         return WalSize().Replace(text, "$1{wal}");
     }
 
-    [GeneratedRegex("level=(DEBUG|TRACE)|not yet supported in this version|database file does not exist yet|damaged ltx file, looking|\"level\":\"DEBUG\"|starting .* monitor|compaction complete|snapshot complete|^[0-9:{}clok]+ (DBG|TRC) ")]
+    [GeneratedRegex("level=(DEBUG|TRACE)|not yet supported in this version|database file does not exist yet|damaged ltx file, looking|\"level\":\"DEBUG\"|starting .* monitor|compaction complete|snapshot complete|no levels are configured|snapshot retention is shorter|^[0-9:{}clok]+ (DBG|TRC) ")]
     private static partial Regex Background();
 
     [GeneratedRegex(" {2,}")]
