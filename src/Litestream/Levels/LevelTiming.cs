@@ -60,7 +60,7 @@ internal static class LevelTiming
 
     /// <summary>A time in the future comes from a clock that was wrong, and says nothing.</summary>
     private static bool IsInWindow(LtxFileInfo? newest, DateTimeOffset window, DateTimeOffset now) =>
-        newest is { } file && file.CreatedAt > window && file.CreatedAt <= now;
+        newest is { } file && file.CreatedAt >= window && file.CreatedAt <= now;
 
     private static bool HasOlder(IReadOnlyList<LtxFileInfo> source, Txid reached, DateTimeOffset window, DateTimeOffset now)
     {
