@@ -5,7 +5,7 @@ using Litestream.Scenarios;
 IScenario[] all =
 [
     new StartScenario(), new LatencyScenario(), new LagScenario(), new FollowScenario(), new SlowdownScenario(), new BusyScenario(),
-    new SteadyScenario(), new IdleScenario(), new SnapshotScenario(), new RestoreScenario(),
+    new SteadyScenario(), new IdleScenario(), new SnapshotScenario(), new SettleScenario(), new RestoreScenario(),
     new FleetScenario(), new BusyFleetScenario(),
 ];
 
