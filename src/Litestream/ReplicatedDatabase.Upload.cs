@@ -305,8 +305,14 @@ public sealed partial class ReplicatedDatabase
     /// </summary>
     private void CatchUpAndCheckpoint(CancellationToken cancellationToken)
     {
+        if (session!.IsUntouched())
+        {
+            // What costs nothing when idle ends like that: a pass would open a second connection for each of thousands.
+            return;
+        }
+
         CatchUp(cancellationToken);
-        if (OtherUsers.Exist(services.FileSystem, session!.FilesAt, Environment.ProcessId))
+        if (session.UnbackfilledFrames == 0 || shared.OtherUsers.Exist(services.FileSystem, session.FilesAt, Environment.ProcessId))
         {
             return;
         }

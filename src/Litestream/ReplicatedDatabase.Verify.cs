@@ -42,6 +42,8 @@ public sealed partial class ReplicatedDatabase
     /// <exception cref="IOException">The replica cannot be listed, or the scratch file cannot be written.</exception>
     public async Task<VerifyReport> VerifyAsync(int share, bool deep, bool repair, CancellationToken cancellationToken)
     {
+        using Operation operation = operations.Begin(cancellationToken);
+        cancellationToken = operation.Token;
         LiveDatabase? live = deep ? await DigestAsync(cancellationToken).ConfigureAwait(false) : null;
         VerifyReport report = await new ReplicaVerifier(client, services, logger).VerifyAsync(
             new VerifyOptions

@@ -213,6 +213,7 @@ public sealed class ReplicationStore : IAsyncDisposable
     public async Task OpenAsync(bool monitor, CancellationToken cancellationToken)
     {
         IReadOnlyList<ReplicatedDatabase> all = Databases;
+        WarnOfDescriptors(all.Count);
         await Parallel.ForEachAsync(
             all,
             new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = cancellationToken },
@@ -231,12 +232,38 @@ public sealed class ReplicationStore : IAsyncDisposable
                 database.Start();
             }
 
-            _ = ReportOpenedAsync(all, began);
+            if (all.Count > OpeningGate.Places)
+            {
+                _ = ReportOpenedAsync(all, began);
+            }
+
             verification.Start();
         }
     }
 
-    /// <summary>Says when the start is over: from here on every database is under replication, or has said why not.</summary>
+    /// <summary>
+    /// Says at the start what would otherwise show as databases that cannot be opened, one by one and late. The runtime has raised the soft
+    /// limit to the hard one already.
+    /// </summary>
+    private void WarnOfDescriptors(int count)
+    {
+        long needed = DescriptorLimit.Needed(count);
+        if (DescriptorLimit.Read(Services.FileSystem) is { } limit && needed > limit)
+        {
+            Services.Loggers.CreateLogger("").Write(
+                LogLevel.Error,
+                "too many databases for the limit on open files (RLIMIT_NOFILE), some will not be replicated",
+                ("databases", count),
+                ("limit", limit),
+                ("needed", needed),
+                ("action", $"set LimitNOFILE={needed} in the systemd unit, or raise the hard limit (ulimit -Hn) before the start"));
+        }
+    }
+
+    /// <summary>
+    /// Says when a start in several waves is over: from here on every database is under replication, or has said why not. A few databases
+    /// are open before anybody could ask, and the recorded logs of the reference have no such line.
+    /// </summary>
     private async Task ReportOpenedAsync(IReadOnlyList<ReplicatedDatabase> all, long began)
     {
         foreach (ReplicatedDatabase database in all)

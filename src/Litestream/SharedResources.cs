@@ -1,3 +1,4 @@
+using Litestream.Capture;
 using Litestream.Sqlite;
 
 namespace Litestream;
@@ -13,6 +14,9 @@ internal sealed class SharedResources(ChangeNotifier? notifier, TimeProvider tim
 
     /// <summary>Bounds the databases that are being opened.</summary>
     public OpeningGate Openings { get; } = new(time);
+
+    /// <summary>Which database files other processes have open.</summary>
+    public OtherUsers OtherUsers { get; } = new(time);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -104,7 +104,7 @@ public sealed class WatchTests
     private static async Task<CliProcess> StartAsync(Sandbox sandbox)
     {
         CliProcess daemon = sandbox.Start("replicate", "-config", "{dir}/litestream.yml");
-        await daemon.WaitForAsync("databases opened");
+        await daemon.WaitForAsync("found databases in directory");
         return daemon;
     }
 
