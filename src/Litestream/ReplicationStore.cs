@@ -25,6 +25,7 @@ public sealed class ReplicationStore : IAsyncDisposable
     private readonly VerifySchedule verification;
     private readonly LevelScheduler levels;
     private bool running;
+    private bool disposed;
 
     /// <summary>Creates an empty store.</summary>
     /// <param name="services">Files, time and logs.</param>
@@ -131,6 +132,7 @@ public sealed class ReplicationStore : IAsyncDisposable
             }
         }
 
+        levels.Detach(database.Levels);
         try
         {
             await database.CloseAsync(interrupt).ConfigureAwait(false);
@@ -309,6 +311,12 @@ public sealed class ReplicationStore : IAsyncDisposable
     /// <summary>Releases everything; call <see cref="CloseAsync"/> first, or the last commits are not synced.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (disposed)
+        {
+            return;
+        }
+
+        disposed = true;
         await verification.DisposeAsync().ConfigureAwait(false);
         foreach (ReplicatedDatabase database in Databases)
         {

@@ -38,6 +38,24 @@ internal sealed class LevelScheduler : IDisposable
         Schedule(turn);
     }
 
+    /// <summary>A database that has left gets no turn any more, and is not kept in memory until its next one was due.</summary>
+    public void Detach(LevelKeeper keeper)
+    {
+        keeper.Changed = null;
+        lock (gate)
+        {
+            foreach ((Turn turn, _) in queue.UnorderedItems.Where(item => item.Element.Keeper == keeper).ToArray())
+            {
+                queue.Remove(turn, out _, out _);
+            }
+
+            if (!isDisposed)
+            {
+                ArmTimer();
+            }
+        }
+    }
+
     /// <summary>No further turns.</summary>
     public void Dispose()
     {
@@ -85,9 +103,13 @@ internal sealed class LevelScheduler : IDisposable
         if (queue.TryPeek(out _, out long next))
         {
             TimeSpan wait = time.GetElapsedTime(time.GetTimestamp(), next);
-            
+
             // A timer counts whole milliseconds and must not fire before its time.
             timer.Change(wait > TimeSpan.Zero ? wait + TimeSpan.FromMilliseconds(1) : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        }
+        else
+        {
+            timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -118,9 +140,9 @@ internal sealed class LevelScheduler : IDisposable
 
     private async Task RunAsync(Turn turn)
     {
-        CancellationToken stopping = turn.Keeper.Stopping;
         try
         {
+            CancellationToken stopping = turn.Keeper.Stopping;
             await InSlotAsync(light, turn.Keeper.RunAsync, stopping).ConfigureAwait(false);
             if (turn.Keeper.IsSnapshotDue())
             {

@@ -1,0 +1,124 @@
+using System.Globalization;
+using Litestream.Storage;
+using Litestream.TestKit.Files;
+using Litestream.TestKit.Replicas;
+using Litestream.Tests.Support;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Litestream.Tests.Levels;
+
+/// <summary>
+/// What a day costs (decisions D5, D6): the uploader, keeper and merger of the product over a store that counts as it bills. The idle
+/// day runs through the whole daemon's engine too, with SQLite, on a clock that the test moves.
+/// </summary>
+public sealed class LevelDayTests(ITestOutputHelper output)
+{
+    private const int Day = 86_400;
+    private const int WarmUp = 120;
+
+    // Writes until midnight, then nothing: what is left to merge, to expire and to audit has its end.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3600)]
+    public async Task An_idle_day_makes_no_request(int auditSeconds)
+    {
+        CountingReplicaClient? counting = null;
+        using var scene = new LevelScene(
+            LevelScene.Defaults with { AuditInterval = TimeSpan.FromSeconds(auditSeconds) },
+            owner => counting = new CountingReplicaClient(owner.Replica));
+        var random = new Random(1);
+        await scene.StartAsync();
+        RequestCounts started = counting!.Counts;
+        for (int i = 0; i < 500; i++)
+        {
+            await scene.SyncAsync(random);
+            await scene.AdvanceAsync(TimeSpan.FromSeconds(10));
+        }
+
+        await scene.AdvanceAsync(TimeSpan.FromDays(3));
+        RequestCounts settled = counting.Counts - started;
+        output.WriteLine($"settled: {settled}");
+        Assert.Equal(auditSeconds == 0, settled.List == 0);
+        Assert.True(settled is { Put: > 500, Get: 0, Delete: > 10 });
+        Assert.Null(scene.Keeper.NextDue());
+        await scene.AdvanceAsync(TimeSpan.FromDays(1));
+        Assert.Equal(settled, counting.Counts - started);
+    }
+
+    [Fact]
+    public async Task An_idle_day_of_the_whole_engine_makes_no_request()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(50));
+        using var test = new TestDatabase { Time = time };
+        using var app = new SqliteShell(test.Path);
+        app.Run("CREATE TABLE t(v);");
+        var counting = new CountingReplicaClient(new MemoryReplicaClient());
+        await using ManualStore store = await test.OpenAsync(counting, new UnsyncedFileSystem(LocalFileSystem.Instance), monitor: true);
+        for (int i = 0; i < 4; i++)
+        {
+            app.Run($"INSERT INTO t VALUES ({i});");
+            await store.SyncAsync();
+        }
+
+        TimeSpan step = TimeSpan.FromMinutes(2);
+        DateTimeOffset began = time.GetUtcNow();
+        await time.AdvanceUntilAsync(
+            () => time.GetUtcNow() - began >= TimeSpan.FromDays(3) && store.Database.Levels.NextDue() is null,
+            TimeSpan.FromDays(5), "levels have settled", step);
+        RequestCounts settled = counting.Counts;
+        output.WriteLine($"settled: {settled}");
+
+        // It did go through the levels, a second snapshot, retention and audits.
+        Assert.Equal((1L, 1L, 1L, 2L), (counting.OfLevel(1).Put, counting.OfLevel(2).Put, counting.OfLevel(3).Put, counting.OfLevel(9).Put));
+        Assert.True(settled is { Delete: > 0, List: > LtxFileInfo.LevelCount });
+        DateTimeOffset quiet = time.GetUtcNow();
+        await time.AdvanceUntilAsync(() => time.GetUtcNow() - quiet >= TimeSpan.FromDays(1), TimeSpan.FromDays(2), "a day", step);
+        Assert.Equal(settled, counting.Counts);
+        Assert.Equal(DatabaseState.Replicating, store.Database.State);
+    }
+
+    // D6: at one commit a second PUT <= 86,400 + 3,193, no GET, one listing of each level an audit, DELETE calls <= 2,880.
+    [Fact]
+    public async Task Decision_D6_a_day_of_one_commit_a_second_stays_within_the_bars()
+    {
+        int seconds = int.TryParse(Environment.GetEnvironmentVariable("LEVEL_DAY_SECONDS"), CultureInfo.InvariantCulture, out int set) ? set : Day;
+        FaultyReplicaClient? listings = null;
+        CountingReplicaClient? counting = null;
+        using var scene = new LevelScene(
+            LevelScene.Defaults, owner => counting = new CountingReplicaClient(listings = new FaultyReplicaClient(owner.Replica)));
+        var random = new Random(1);
+        await scene.StartAsync();
+        await CommitEachSecondAsync(scene, random, WarmUp);
+        RequestCounts before = counting!.Counts;
+        int listed = listings!.Count(ReplicaOperation.List);
+        await CommitEachSecondAsync(scene, random, seconds);
+        RequestCounts day = counting.Counts - before;
+        listed = listings.Count(ReplicaOperation.List) - listed;
+        output.WriteLine($"{seconds} s: {day}, listings {listed}");
+        foreach (int level in (int[])[0, 1, 2, 3, 9])
+        {
+            output.WriteLine($"level {level}: {counting.OfLevel(level)}, files {scene.On(level).Count}");
+        }
+
+        int windows = Windows(seconds, 30) + Windows(seconds, 300) + Windows(seconds, 3600) + Windows(seconds, Day);
+        int audits = Windows(seconds, 3600);
+        Assert.InRange(day.Put, seconds + 1, seconds + windows);
+        Assert.Equal(0, day.Get);
+        Assert.InRange(listed, 1, audits * (scene.Options.Levels.Count + 2));
+        Assert.InRange(day.Delete, 1, Windows(seconds, 30));
+        Assert.Equal(0, scene.Keeper.Statistics.Failures + scene.Keeper.Statistics.AuditFindings);
+        await scene.AssertRestoresAsync(scene.Position);
+        await scene.AssertRestoresAsync(scene.On(1)[scene.On(1).Count / 2].MaxTxid.Value);
+    }
+
+    private static async Task CommitEachSecondAsync(LevelScene scene, Random random, int seconds)
+    {
+        for (int second = 0; second < seconds; second++)
+        {
+            await scene.SyncAsync(random);
+            await scene.AdvanceAsync(TimeSpan.FromSeconds(1));
+        }
+    }
+
+    private static int Windows(int seconds, int interval) => (seconds + interval - 1) / interval;
+}
