@@ -9,6 +9,9 @@ namespace Litestream.Levels;
 /// <summary>Deleting what nobody was promised, on the replica and locally.</summary>
 internal sealed partial class LevelKeeper
 {
+    /// <summary>So many files a store deletes in one request, where it can delete several at all (backends §1).</summary>
+    private const int FilesPerRequest = 1000;
+
     private static readonly TimeSpan RetryPause = TimeSpan.FromMinutes(1);
 
     /// <summary>How far level 1 (or the snapshot before it) reached, and since when (trap A8).</summary>
@@ -112,6 +115,13 @@ internal sealed partial class LevelKeeper
         lock (gate)
         {
             levelsRetentionDue = plan.NextDue;
+
+            // One deletion request for each window of level 1 is what a day may cost (decision D6): level 0 waits for what this took.
+            int requests = (plan.Files.Count + FilesPerRequest - 1) / FilesPerRequest;
+            if (requests > 0 && options.Levels.Count > 0 && levelZeroRetentionDue is { } due)
+            {
+                levelZeroRetentionDue = Latest(due, Now + (options.Levels[0].Interval * (requests + 1)));
+            }
         }
     }
 

@@ -182,18 +182,17 @@ internal sealed partial class LevelKeeper : IDisposable
             }
 
             ReplicaListing replica = Catalog.ToListing();
-            DateTimeOffset? next = null;
-            DateTimeOffset? first = null;
-            for (int level = 1; level <= options.Levels.Count; level++)
+            DateTimeOffset? first = options.Levels.Count > 0 ? DueOfMerge(replica, 1) : null;
+            DateTimeOffset? next = first;
+            for (int level = 2; level <= options.Levels.Count; level++)
             {
-                DateTimeOffset? due = DueOfMerge(replica, level);
-                first ??= due;
-                next = Earliest(next, due);
+                next = Earliest(next, DueOfMerge(replica, level));
             }
 
             DateTimeOffset? ofSnapshot = DueOfSnapshot(replica);
 
-            // With both known, a further level-0 file changes nothing: no work per commit.
+            // With both known, a further level-0 file changes nothing: no work per commit. Of the merges that of level 1 counts: a later
+            // one being known says nothing about when the next commit is to be merged.
             isWorkKnown = (first is not null || options.Levels.Count == 0) && ofSnapshot is not null;
             next = Earliest(Earliest(next, ofSnapshot), Earliest(levelZeroRetentionDue, levelsRetentionDue));
             return Earliest(next, Earliest(auditDue, validationDue));

@@ -14,7 +14,9 @@ namespace Litestream.Tests.Levels;
 public sealed class LevelDayTests(ITestOutputHelper output)
 {
     private const int Day = 86_400;
-    private const int WarmUp = 120;
+
+    /// <summary>The days before: every level holds what it holds for good, and the daily deletion falls into the counted day.</summary>
+    private const int DaysBefore = 2;
 
     // Writes until midnight, then nothing: what is left to merge, to expire and to audit has its end.
     [Theory]
@@ -68,8 +70,9 @@ public sealed class LevelDayTests(ITestOutputHelper output)
         RequestCounts settled = counting.Counts;
         output.WriteLine($"settled: {settled}");
 
-        // It did go through the levels, a second snapshot, retention and audits.
-        Assert.Equal((1L, 1L, 1L, 2L), (counting.OfLevel(1).Put, counting.OfLevel(2).Put, counting.OfLevel(3).Put, counting.OfLevel(9).Put));
+        // It did go through the levels, a second snapshot, retention and audits. How the first merge and the commits meet is up to the threads.
+        Assert.All([1, 2, 3], level => Assert.InRange(counting.OfLevel(level).Put, 1, 4));
+        Assert.Equal(2, counting.OfLevel(LtxFileInfo.SnapshotLevel).Put);
         Assert.True(settled is { Delete: > 0, List: > LtxFileInfo.LevelCount });
         DateTimeOffset quiet = time.GetUtcNow();
         await time.AdvanceUntilAsync(() => time.GetUtcNow() - quiet >= TimeSpan.FromDays(1), TimeSpan.FromDays(2), "a day", step);
@@ -88,13 +91,15 @@ public sealed class LevelDayTests(ITestOutputHelper output)
             LevelScene.Defaults, owner => counting = new CountingReplicaClient(listings = new FaultyReplicaClient(owner.Replica)));
         var random = new Random(1);
         await scene.StartAsync();
-        await CommitEachSecondAsync(scene, random, WarmUp);
+        await CommitAsync(scene, random, TimeSpan.FromSeconds(20), DaysBefore * Day / 20);
+        await CommitAsync(scene, random, TimeSpan.FromSeconds(1), 1000);
         RequestCounts before = counting!.Counts;
         int listed = listings!.Count(ReplicaOperation.List);
-        await CommitEachSecondAsync(scene, random, seconds);
+        await CommitAsync(scene, random, TimeSpan.FromSeconds(1), seconds);
         RequestCounts day = counting.Counts - before;
         listed = listings.Count(ReplicaOperation.List) - listed;
-        output.WriteLine($"{seconds} s: {day}, listings {listed}");
+        long pages = day.List - listed;
+        output.WriteLine($"{seconds} s: {day}, listings {listed}, further pages {pages}");
         foreach (int level in (int[])[0, 1, 2, 3, 9])
         {
             output.WriteLine($"level {level}: {counting.OfLevel(level)}, files {scene.On(level).Count}");
@@ -102,7 +107,7 @@ public sealed class LevelDayTests(ITestOutputHelper output)
 
         int windows = Windows(seconds, 30) + Windows(seconds, 300) + Windows(seconds, 3600) + Windows(seconds, Day);
         int audits = Windows(seconds, 3600);
-        Assert.InRange(day.Put, seconds + 1, seconds + windows);
+        Assert.InRange(day.Put, seconds + (seconds / 30), seconds + windows);
         Assert.Equal(0, day.Get);
         Assert.InRange(listed, 1, audits * (scene.Options.Levels.Count + 2));
         Assert.InRange(day.Delete, 1, Windows(seconds, 30));
@@ -111,12 +116,26 @@ public sealed class LevelDayTests(ITestOutputHelper output)
         await scene.AssertRestoresAsync(scene.On(1)[scene.On(1).Count / 2].MaxTxid.Value);
     }
 
-    private static async Task CommitEachSecondAsync(LevelScene scene, Random random, int seconds)
+    /// <summary>Commits at a steady pace; the keeper gets its turns as the scheduler gives them: when it asks, and when they are due.</summary>
+    private static async Task CommitAsync(LevelScene scene, Random random, TimeSpan pause, int commits)
     {
-        for (int second = 0; second < seconds; second++)
+        bool asks = true;
+        DateTimeOffset? due = null;
+        scene.Keeper.Changed = () => asks = true;
+        for (int i = 0; i < commits; i++)
         {
-            await scene.SyncAsync(random);
-            await scene.AdvanceAsync(TimeSpan.FromSeconds(1));
+            scene.Commit(random);
+            await scene.UploadAsync();
+            DateTimeOffset end = scene.Clock.Now + pause;
+            while (asks || due <= end)
+            {
+                scene.Clock.Now = !asks && due > scene.Clock.Now ? due.Value : scene.Clock.Now;
+                asks = false;
+                await scene.RunDueAsync();
+                due = scene.Keeper.NextDue();
+            }
+
+            scene.Clock.Now = end;
         }
     }
 
