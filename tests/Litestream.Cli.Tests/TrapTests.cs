@@ -310,6 +310,31 @@ public sealed class TrapTests
         Assert.Equal(4, sandbox.Rows("out"));
     }
 
+    // Who lets the store expire files must hear what that can cost, and must not lose files to us as well.
+    [Fact]
+    public async Task Trap12_without_retention_a_warning_is_given_and_nothing_is_deleted_on_the_replica()
+    {
+        using Sandbox sandbox = new();
+        sandbox.CreateDatabase("db");
+        const string text = "snapshot: {interval: 1s, retention: 1s}\ndbs:\n- {path: {dir}/db, replica: {path: {dir}/rep}}\n";
+        foreach (bool enabled in new[] { false, true })
+        {
+            sandbox.WriteConfig((enabled ? "" : "retention: {enabled: false}\n") + text);
+            string[] before = [];
+            for (int i = 0; i < 4; i++)
+            {
+                sandbox.Insert("db", 1);
+                before = [.. sandbox.Files().Where(file => file.StartsWith("rep/", StringComparison.Ordinal))];
+                RunResult result = await sandbox.RunAsync(
+                    "replicate", "-once", "-force-snapshot", "-enforce-retention", "-config", "{dir}/litestream.yml");
+                Assert.Equal(0, result.ExitCode);
+                Assert.Equal(!enabled, (result.Output + result.Error).Contains("retention is disabled", StringComparison.Ordinal));
+            }
+
+            Assert.Equal(!enabled, before.All(sandbox.Files().Contains));
+        }
+    }
+
     [Theory]
     [InlineData("tenant#1.db")]
     [InlineData("a?b.db")]

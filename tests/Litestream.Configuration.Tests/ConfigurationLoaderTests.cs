@@ -128,6 +128,27 @@ public sealed class ConfigurationLoaderTests
         Assert.Equal(TimeSpan.FromHours(24), host.Parse("snapshot:\n").SnapshotInterval);
     }
 
+    // Decision D11: what upstream calls a conflict is two databases with settings of their own.
+    [Fact]
+    public void Store_R11_snapshot_settings_of_one_database_are_its_own() => SnapshotSettingsOfOneDatabase();
+
+    [Fact]
+    public void Trap11_snapshot_settings_of_one_database_are_its_own_and_the_rest_is_global() => SnapshotSettingsOfOneDatabase();
+
+    private static void SnapshotSettingsOfOneDatabase()
+    {
+        using TestHost host = new();
+        IEnumerable<(double, double)> Hours(string top) => host.Resolver(
+                top + "dbs:\n- {path: /a, snapshot: {interval: 2h}, replica: {path: /r1}}\n- {path: /b, snapshot: {interval: 3h, retention: 9h}, replica: {path: /r2}}\n"
+                + "- {path: /c, snapshot: {}, replica: {path: /r3}}\n- {path: /d, snapshot: , replica: {path: /r4}}\n")
+            .ResolveAll().Select(d => (d.Options.SnapshotInterval.TotalHours, d.Options.SnapshotRetention.TotalHours));
+        Assert.Equal([(2, 24), (3, 9), (24, 24), (24, 24)], Hours(""));
+        Assert.Equal([(2, 48), (3, 9), (12, 48), (12, 48)], Hours("snapshot: {interval: 12h, retention: 48h}\n"));
+        Assert.Equal(
+            "dbs[/a].snapshot.interval: snapshot interval must be greater than 0 (got 0s)",
+            host.ParseError("dbs:\n- {path: /a, snapshot: {interval: 0s}, replica: {path: /r}}\n").Message);
+    }
+
     [Fact]
     public void Trap1_l0_retention_may_be_zero_but_not_negative()
     {

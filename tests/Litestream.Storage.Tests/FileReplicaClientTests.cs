@@ -134,7 +134,7 @@ public sealed class FileReplicaClientTests : IDisposable
     [Theory]
     [InlineData(WriteMode.Overwrite)]
     [InlineData(WriteMode.CreateOnly)]
-    public async Task C23_every_failing_call_leaves_no_temp_file(WriteMode mode)
+    public async Task Store_C23_every_failing_call_leaves_no_temp_file(WriteMode mode)
     {
         FileOperation[] operations =
             [FileOperation.Create, FileOperation.Write, FileOperation.SetTimes, FileOperation.Sync, FileOperation.Rename, FileOperation.Link];
@@ -162,7 +162,7 @@ public sealed class FileReplicaClientTests : IDisposable
     }
 
     [Fact]
-    public async Task C23_a_full_disk_is_reported_as_such_and_leaves_nothing()
+    public async Task Store_C23_a_full_disk_is_reported_as_such_and_leaves_nothing()
     {
         var memory = new MemoryFileSystem();
         var faulty = new FaultyFileSystem(memory);
@@ -177,7 +177,7 @@ public sealed class FileReplicaClientTests : IDisposable
     }
 
     [Fact]
-    public async Task C23_leftovers_are_ignored_and_old_ones_of_ours_are_removed()
+    public async Task Store_C23_leftovers_are_ignored_and_old_ones_of_ours_are_removed()
     {
         string Left(string name) => _temp["ltx/0/" + LtxSample.Name(1, 1) + name];
         Directory.CreateDirectory(_temp["ltx/0"]);

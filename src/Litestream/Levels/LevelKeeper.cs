@@ -221,6 +221,11 @@ internal sealed partial class LevelKeeper : IDisposable
         {
             await work(cancellationToken).ConfigureAwait(false);
         }
+        catch (Exception e) when (cancellationToken.IsCancellationRequested && e is not OperationCanceledException)
+        {
+            // What fails while it is being stopped was stopped: nobody waits for another answer (trap C20).
+            throw new OperationCanceledException("stopped", e, cancellationToken);
+        }
         finally
         {
             turn.Release();

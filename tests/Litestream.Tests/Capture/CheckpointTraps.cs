@@ -101,32 +101,30 @@ public sealed class CheckpointTraps
         using var checkpointer = new SqliteShell(test.Path);
         checkpointer.Run("PRAGMA busy_timeout=5000;");
         bool stop = false;
+
+        // Writes and checkpoints take turns, on two connections: both side by side would starve each other in SQLite's unfair lock, us or
+        // no us, and measure only that.
         Task writing = Task.Run(() =>
         {
             for (int i = 0; !Volatile.Read(ref stop); i++)
             {
                 app.Run($"UPDATE t SET v = randomblob(500) WHERE id % 37 = {i % 37}; INSERT INTO t(v) VALUES (randomblob(900));");
-            }
-        });
-        Task truncating = Task.Run(() =>
-        {
-            for (int i = 0; !Volatile.Read(ref stop); i++)
-            {
                 checkpointer.Run($"PRAGMA wal_checkpoint({(i % 3 == 0 ? "RESTART" : "TRUNCATE")});");
             }
         });
         var taken = new HashSet<ulong>();
-        for (int i = 0; i < 300 && taken.Count < 8; i++)
+        long began = Stopwatch.GetTimestamp();
+        while (taken.Count < 8 && Stopwatch.GetElapsedTime(began) < Patience)
         {
             taken.Add((await store.Database.SnapshotAsync(CancellationToken.None))!.Value.MaxTxid.Value);
         }
 
         Volatile.Write(ref stop, true);
-        await Task.WhenAll(writing, truncating);
+        await writing;
         ulong last = await store.SyncAsync();
         SortedDictionary<ulong, byte[]> increments = Chain.States(test.RemoteLevelZero);
         string[] snapshots = Directory.GetFiles(Path.Combine(test.Replica, "ltx", "9"));
-        Assert.True(snapshots.Length > 3, "snapshots at several transactions");
+        Assert.True(snapshots.Length >= 8, "snapshots at several transactions");
         foreach (string snapshot in snapshots)
         {
             Assert.True(LtxFileName.TryParse(Path.GetFileName(snapshot), out Txid min, out Txid max));
@@ -188,10 +186,12 @@ public sealed class CheckpointTraps
             }
         });
         int opened = 0;
+        long writeLocks = 0;
         while (opened < 12 || Volatile.Read(ref runs) < 40)
         {
             await using ManualStore store = await test.OpenAsync(fileSystem: Unsynced);
             await store.SyncAsync();
+            writeLocks += store.Database.GetStatus().WriteLockCount;
             await store.CloseAsync();
             opened++;
         }
@@ -199,11 +199,16 @@ public sealed class CheckpointTraps
         Volatile.Write(ref stop, true);
         await application;
 
+        // The one lock that we could take ourselves.
+        Assert.Equal(0, writeLocks);
+
         // 261 = SQLITE_BUSY_RECOVERY: SQLite itself rebuilds the wal-index, whoever opens first. And where two processes map the
-        // wal-index at the same moment and nobody had it before, SQLite gives the second one a plain BUSY, at its first statement;
-        // that needs an application that opens in the same microseconds as we do, so it stays a rare exception even in this loop.
-        Assert.DoesNotContain(errors, e => !e.Contains("(261)", StringComparison.Ordinal) && !e.Contains("in prepare", StringComparison.Ordinal));
-        Assert.InRange(errors.Count(e => !e.Contains("(261)", StringComparison.Ordinal)), 0, runs / 20);
+        // wal-index at the same moment and nobody had it before, SQLite gives the second one a plain BUSY: at its first statement while
+        // the first one holds the file's opening lock, at its write while the first one looks at the header under the write lock. That
+        // needs an application that opens in the same microseconds as we do (on a loaded machine: while we are off the processor in
+        // between), so it stays an exception even in this loop; a lock of ours would meet every opening.
+        Assert.InRange(errors.Count(e => !e.Contains("(261)", StringComparison.Ordinal)), 0, opened / 3);
+        Assert.All(errors, e => Assert.Contains("database is locked", e, StringComparison.Ordinal));
     }
 
     private static async Task<List<string>> RunOnceAsync(string path, string sql)

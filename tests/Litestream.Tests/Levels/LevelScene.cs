@@ -5,7 +5,9 @@ using Litestream.State;
 using Litestream.Storage;
 using Litestream.TestKit.Files;
 using Litestream.TestKit.Replicas;
+using Litestream.Tests.Support;
 using Litestream.Upload;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Litestream.Tests.Levels;
@@ -16,8 +18,7 @@ namespace Litestream.Tests.Levels;
 /// </summary>
 internal sealed class LevelScene : IDisposable
 {
-    public const int PageSize = 512;
-
+    private int pageSize = 512;
     private readonly Func<LevelScene, IReplicaClient> decorate;
     private PublishedPosition published = new();
     private ReplicaUploader? uploader;
@@ -48,6 +49,11 @@ internal sealed class LevelScene : IDisposable
 
     public EngineServices Services { get; }
 
+    /// <summary>Keeps what the engine says; null for the long histories.</summary>
+    public RecordingLogs? Logs { get; init; }
+
+    private ILogger Logger => Logs ?? (ILogger)NullLogger.Instance;
+
     public LocalLtxDirectory Directory { get; }
 
     public LevelKeeper Keeper { get; private set; }
@@ -63,12 +69,12 @@ internal sealed class LevelScene : IDisposable
     public async Task StartAsync()
     {
         uploader?.Dispose();
-        Keeper = new LevelKeeper(Options, Client, Directory, SnapshotAsync, Services, NullLogger.Instance, auditSpread: 1);
+        Keeper = new LevelKeeper(Options, Client, Directory, SnapshotAsync, Services, Logger, auditSpread: 1);
         published = new PublishedPosition();
-        uploader = new ReplicaUploader(Client, Directory, published, Services, NullLogger.Instance, file => Keeper.RecordWritten(file));
+        uploader = new ReplicaUploader(Client, Directory, published, Services, Logger, file => Keeper.RecordWritten(file));
         Directory.Create();
         Directory.DeleteTemporaryFiles();
-        Baseline found = await new ReplicaBaseline(Client, Directory, NullLogger.Instance, Keeper.Catalog).EstablishAsync(CancellationToken.None);
+        Baseline found = await new ReplicaBaseline(Client, Directory, Logger, Keeper.Catalog).EstablishAsync(CancellationToken.None);
         published.Reset(found.Position);
         uploader.Reset(found.Remote);
         needsBase = found.NeedsBase;
@@ -81,6 +87,13 @@ internal sealed class LevelScene : IDisposable
     {
         Files.DeleteTree(Options.StateDirectory);
         needsFullCopy = true;
+    }
+
+    /// <summary>VACUUM in another journal mode: the next transaction is a full copy with other pages.</summary>
+    public void ChangePageSize(int bytes)
+    {
+        pageSize = bytes;
+        needsFullCopy = needsBase = true;
     }
 
     /// <summary>Captures one transaction that changes pages.</summary>
@@ -163,14 +176,17 @@ internal sealed class LevelScene : IDisposable
     public async Task AssertRestoresAsync(ulong txid)
     {
         var output = new MemoryFileSystem();
-        await new Restorer(Replica, output, Clock, NullLogger.Instance).RestoreAsync(
+        await new Restorer(Replica, output, Clock, Logger).RestoreAsync(
             new RestoreOptions { OutputPath = "/out", TargetTxid = new Txid(txid), Parallelism = 1 }, null, CancellationToken.None);
-        byte[] expected = [.. States[txid].OrderBy(page => page.Key).SelectMany(page => Page(page.Key, page.Value))];
+        byte[] expected = ImageOf(txid);
         using IFile file = output.OpenRead("/out");
         byte[] found = new byte[file.Length];
         file.Read(found, 0);
         Assert.True(expected.AsSpan().SequenceEqual(found), $"transaction {txid} restores to something else");
     }
+
+    /// <summary>The database as of a transaction.</summary>
+    public byte[] ImageOf(ulong txid) => [.. States[txid].OrderBy(page => page.Key).SelectMany(page => Page(page.Key, page.Value))];
 
     /// <summary>The files of one level of the replica.</summary>
     public IReadOnlyList<LtxFileInfo> On(int level) => [.. Replica.Files.Where(file => file.Level == level)];
@@ -196,7 +212,7 @@ internal sealed class LevelScene : IDisposable
         var header = new LtxHeader
         {
             Flags = LtxFormat.NoChecksum,
-            PageSize = PageSize,
+            PageSize = pageSize,
             Commit = (uint)state.Count,
             MinTxid = min,
             MaxTxid = max,
@@ -211,9 +227,9 @@ internal sealed class LevelScene : IDisposable
         writer.Finish();
     }
 
-    private static byte[] Page(uint page, ulong version)
+    private byte[] Page(uint page, ulong version)
     {
-        byte[] bytes = new byte[PageSize];
+        byte[] bytes = new byte[pageSize];
         BitConverter.TryWriteBytes(bytes, version);
         BitConverter.TryWriteBytes(bytes.AsSpan(8), page);
         bytes.AsSpan(16).Fill((byte)(version + page));

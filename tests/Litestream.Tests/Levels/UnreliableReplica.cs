@@ -14,6 +14,12 @@ internal sealed class UnreliableReplica(MemoryReplicaClient inner, Random random
     /// <summary>Share of requests that fail.</summary>
     public double FailureRate { get; set; }
 
+    /// <summary>The listing of a level fails behind so many files, as a later page of it would; null for never.</summary>
+    public int? ListedBeforeFailure { get; set; }
+
+    /// <summary>Deletions fail after so many files; null for never.</summary>
+    public int? DeletedBeforeFailure { get; set; }
+
     public string Type => inner.Type;
 
     public ValueTask InitializeAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
@@ -21,9 +27,15 @@ internal sealed class UnreliableReplica(MemoryReplicaClient inner, Random random
     public async IAsyncEnumerable<LtxFileInfo> ListAsync(
         int level, Txid seek, bool accurateTimes, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        int listed = 0;
         await foreach (LtxFileInfo file in inner.ListAsync(level, seek, accurateTimes, cancellationToken))
         {
             FailSometimes();
+            if (listed++ == ListedBeforeFailure)
+            {
+                throw new ReplicaException("page 2 of the listing: 503 slow down");
+            }
+
             yield return file;
         }
     }
@@ -49,6 +61,12 @@ internal sealed class UnreliableReplica(MemoryReplicaClient inner, Random random
         foreach (LtxFileInfo file in files)
         {
             FailSometimes();
+            if (DeletedBeforeFailure is { } left)
+            {
+                DeletedBeforeFailure = left - 1;
+                _ = left > 0 ? left : throw new ReplicaException("delete: 503 slow down");
+            }
+
             if (inner.Remove(file.Level, file.MinTxid, file.MaxTxid))
             {
                 changed();
