@@ -74,11 +74,7 @@ public sealed partial class ReplicatedDatabase
         bool log = backoff.Fail();
         if (e is ReplicaConflictException)
         {
-            // Going on would mix two histories on one replica (decision D35).
-            conflict = e.Message;
-            levels.Halt();
-            logger.Write(LogLevel.Error, "second writer on this replica, replication of this database stops", ("error", e.Message));
-            captureWake.Signal();
+            StopForSecondWriter(e.Message);
             return false;
         }
 
@@ -131,6 +127,18 @@ public sealed partial class ReplicatedDatabase
         return true;
     }
 
+    /// <summary>Going on would mix two histories on one replica (decision D35). Whoever met the other's file first says so, at once.</summary>
+    private void StopForSecondWriter(string problem)
+    {
+        if (Interlocked.Exchange(ref conflict, problem) is null)
+        {
+            logger.Write(LogLevel.Error, "second writer on this replica, replication of this database stops", ("error", problem));
+        }
+
+        levels.Halt();
+        captureWake.Signal();
+    }
+
     private async Task UploadPublishedAsync(CancellationToken cancellationToken)
     {
         try
@@ -140,9 +148,7 @@ public sealed partial class ReplicatedDatabase
         }
         catch (ReplicaConflictException e)
         {
-            conflict = e.Message;
-            levels.Halt();
-            captureWake.Signal();
+            StopForSecondWriter(e.Message);
             throw;
         }
         catch

@@ -27,6 +27,9 @@ public class TwoDaemonsTests
         string[] order = firstKnowsTheReplica ? [scene.Configuration, other] : [other, scene.Configuration];
         await using DaemonProcess first = DaemonProcess.Start("-config", order[0]);
         await using DaemonProcess second = DaemonProcess.Start("-config", order[1]);
+
+        // Both have compared with the replica before the application goes on: a daemon that comes later would only continue.
+        await Task.WhenAll(first.WaitForLineAsync(IsOpen), second.WaitForLineAsync(IsOpen));
         await using (WorkloadProcess application = await WorkloadProcess.StartAsync(
             "random", "--db", scene.Database, "--seconds", "4", "--ack-log", scene.Acknowledged))
         {
@@ -36,7 +39,7 @@ public class TwoDaemonsTests
         int[] codes = [await first.StopAsync(), await second.StopAsync()];
         string[] outputs = [first.Output, second.Output];
         int loser = Array.FindIndex(outputs, output => output.Contains("second writer on this replica", StringComparison.Ordinal));
-        Assert.True(loser >= 0, "no daemon noticed the other");
+        Assert.True(loser >= 0, $"no daemon noticed the other\n{outputs[0]}\n\n{outputs[1]}");
         Assert.NotEqual(0, codes[loser]);
         Assert.Equal(0, codes[1 - loser]);
         CliResult verified = await Cli.RunAsync(["verify", "-deep", "file://" + scene.Replica]);
@@ -45,4 +48,6 @@ public class TwoDaemonsTests
         scene.AssertApplicationCommitted();
         scene.Succeeded();
     }
+
+    private static bool IsOpen(string line) => line.Contains("replicating to", StringComparison.Ordinal);
 }

@@ -67,6 +67,9 @@ internal sealed partial class CaptureSession : IDisposable
     /// <summary>Newest local transaction; 0 before the first pass.</summary>
     public Txid Position { get; private set; }
 
+    /// <summary>Frames captured of the WAL in use.</summary>
+    public uint CapturedFrames => captured.Frame;
+
     /// <summary>True if something was captured that is not in a file yet.</summary>
     public bool HasPending => pending.Count > 0 || captured != filed;
 
@@ -115,7 +118,14 @@ internal sealed partial class CaptureSession : IDisposable
 
         // With nothing between the last file and the lock there is nothing for a first pass to do, nor for the connection it would open.
         firstPassDone = fullCopyReason is null && captured == CursorOf(readLock.Position, captured.Commit);
+        Remember(lastLook);
     }
+
+    /// <summary>
+    /// What the WAL looked like when all of it was captured. Frames that are there and not visible yet become so without a further
+    /// write, however long their writer is held up in between: then no look from outside may ever take the place of a pass (trap C13).
+    /// </summary>
+    private void Remember(in WalLook look) => lastLook = FileIsAhead() ? default : look;
 
     private void Continue(in LtxHeader header)
     {
@@ -183,11 +193,12 @@ internal sealed partial class CaptureSession : IDisposable
             }
 
             firstPassDone = true;
-            lastLook = look;
             if (!readLock.TryHandOver(position))
             {
                 logger.Write(LogLevel.Debug, "hand-over postponed, another checkpointer is at work");
             }
+
+            Remember(look);
 
             return result with { Advanced = result.Advanced || first.Advanced, WalBytes = result.WalBytes + first.WalBytes };
         }
