@@ -211,7 +211,7 @@ public sealed class LocalFileSystem : IFileSystem
             }
         }
 
-        return file;
+        return new FileLock(file, descriptor);
     }
 
     /// <inheritdoc/>

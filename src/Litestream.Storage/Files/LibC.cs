@@ -33,6 +33,7 @@ internal static partial class LibC
 
     internal const int LockExclusive = 2;
     internal const int LockWithoutWaiting = 4;
+    internal const int LockRelease = 8;
 
     /// <summary>O_DIRECTORY: the one flag whose value depends on the processor.</summary>
     internal static int OpenDirectory { get; } =
