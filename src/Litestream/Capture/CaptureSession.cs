@@ -67,9 +67,6 @@ internal sealed partial class CaptureSession : IDisposable
     /// <summary>Newest local transaction; 0 before the first pass.</summary>
     public Txid Position { get; private set; }
 
-    /// <summary>Frames captured of the WAL in use.</summary>
-    public uint CapturedFrames => captured.Frame;
-
     /// <summary>True if something was captured that is not in a file yet.</summary>
     public bool HasPending => pending.Count > 0 || captured != filed;
 
@@ -125,7 +122,7 @@ internal sealed partial class CaptureSession : IDisposable
     /// What the WAL looked like when all of it was captured. Frames that are there and not visible yet become so without a further
     /// write, however long their writer is held up in between: then no look from outside may ever take the place of a pass (trap C13).
     /// </summary>
-    private void Remember(in WalLook look) => lastLook = FileIsAhead() ? default : look;
+    private void Remember(in WalLook look) => lastLook = look.IsCertain && FileIsAhead() ? default : look;
 
     private void Continue(in LtxHeader header)
     {

@@ -16,7 +16,9 @@ internal readonly record struct WalLook(long Size, DateTimeOffset ModifiedAt, Da
     {
     }
 
+    /// <summary>True if the last write was so long before the look that a further one would show.</summary>
+    public bool IsCertain => LookedAt - ModifiedAt > Certain;
+
     /// <summary>True if no write can have happened between an earlier look and this one.</summary>
-    public bool IsSameAs(in WalLook earlier) =>
-        Size == earlier.Size && ModifiedAt == earlier.ModifiedAt && earlier.LookedAt - earlier.ModifiedAt > Certain;
+    public bool IsSameAs(in WalLook earlier) => Size == earlier.Size && ModifiedAt == earlier.ModifiedAt && earlier.IsCertain;
 }

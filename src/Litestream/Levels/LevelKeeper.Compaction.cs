@@ -155,11 +155,8 @@ internal sealed partial class LevelKeeper
     {
         try
         {
-            if (!IsIntact(file))
-            {
-                return false;
-            }
-
+            // What takes the place of a lost file must be whole: nobody would notice later that it was not.
+            directory.Verify(file);
             isStale[file.Level] = true;
             Stream source = directory.Open(file);
             await using (source.ConfigureAwait(false))
@@ -181,28 +178,6 @@ internal sealed partial class LevelKeeper
             LogLevel.Warning, "file was missing on the replica, uploaded again",
             ("level", file.Level), ("minTXID", file.MinTxid.ToString()), ("maxTXID", file.MaxTxid.ToString()));
         return true;
-    }
-
-    /// <summary>What takes the place of a lost file must be whole: nobody would notice later that it was not.</summary>
-    private bool IsIntact(in LtxFileInfo file)
-    {
-        try
-        {
-            using Stream stream = directory.Open(file);
-            using var reader = new LtxReader(stream, directory.PathOf(file), leaveOpen: true);
-            LtxHeader header = reader.ReadHeader();
-            while (reader.ReadPage())
-            {
-            }
-
-            reader.Finish();
-            return header.MinTxid == file.MinTxid && header.MaxTxid == file.MaxTxid;
-        }
-        catch (LtxException e)
-        {
-            logger.Write(LogLevel.Warning, "local ltx file is damaged", ("path", directory.PathOf(file)), ("error", e.Message));
-            return false;
-        }
     }
 
     /// <summary>Names the missing transactions once, and asks for the snapshot that makes everything behind them restorable again.</summary>

@@ -81,12 +81,16 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
         return newest;
     }
 
-    /// <summary>Reads one file whole, every checksum verified, and returns its header.</summary>
+    /// <summary>Reads the level-0 file of one transaction whole, every checksum verified, and returns its header.</summary>
     /// <exception cref="LocalLtxException">Missing, damaged or unreadable.</exception>
-    public LtxHeader Verify(Txid txid)
+    public LtxHeader Verify(Txid txid) => Verify(new LtxFileInfo(0, txid, txid, 0, default));
+
+    /// <summary>Reads a file of any level whole, every checksum verified, and returns its header.</summary>
+    /// <exception cref="LocalLtxException">Missing, damaged or unreadable.</exception>
+    public LtxHeader Verify(in LtxFileInfo file)
     {
-        string path = PathOf(txid);
-        using Stream stream = Open(txid);
+        string path = PathOf(file);
+        using Stream stream = Open(file);
         try
         {
             using var reader = new LtxReader(stream, path, leaveOpen: true);
@@ -96,7 +100,7 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
             }
 
             reader.Finish();
-            if (header.MaxTxid != txid)
+            if (header.MinTxid != file.MinTxid || header.MaxTxid != file.MaxTxid)
             {
                 throw new InvalidDataException($"header says transactions {header.MinTxid} to {header.MaxTxid}");
             }
@@ -105,7 +109,7 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
         }
         catch (Exception e) when (e is LtxException or InvalidDataException)
         {
-            throw new LocalLtxException("verify", path, txid, LocalLtxProblem.Corrupt, e);
+            throw new LocalLtxException("verify", path, file.MaxTxid, LocalLtxProblem.Corrupt, e);
         }
     }
 

@@ -1,4 +1,5 @@
 using Litestream.Capture;
+using Litestream.Ltx;
 using Litestream.Tests.Support;
 
 namespace Litestream.Tests.Capture;
@@ -38,7 +39,8 @@ public sealed class IdleLookTraps
             byte[] frame = new byte[24 + 1024];
             file.Position = 32;
             file.ReadExactly(frame);
-            file.Position = 32 + ((24 + 1024) * (long)session.CapturedFrames);
+            LtxHeader captured = Chain.Headers(scene.Test.LocalLevelZero)[^1];
+            file.Position = captured.WalOffset + captured.WalSize;
             file.Write(frame);
         }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using Litestream.Ltx;
+using Litestream.State;
 using Litestream.Storage;
 
 namespace Litestream.Restore.Delta;
@@ -109,7 +110,7 @@ internal sealed class PageDigestFile : IDisposable
         }
         catch
         {
-            files.Delete(temporary);
+            files.TryDelete(temporary);
             throw;
         }
     }
