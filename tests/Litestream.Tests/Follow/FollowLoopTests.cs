@@ -23,10 +23,12 @@ public sealed class FollowLoopTests : IDisposable
         var time = new FakeTimeProvider();
         await using FollowerRun follower = _scene.Start(time, TimeSpan.FromSeconds(7));
         await _scene.Logs.WaitForAsync("entering follow mode");
-        await time.AdvanceUntilAsync(() => _scene.Client.Count(ReplicaOperation.List) == 21, TimeSpan.FromSeconds(7), "the first interval", TimeSpan.FromMilliseconds(50));
+
+        // The loop sets its timer some time after that line, and the fake clock may be ahead by then: two intervals, not one.
+        await time.AdvanceUntilAsync(() => _scene.Client.Count(ReplicaOperation.List) == 21, TimeSpan.FromSeconds(14), "the first interval", TimeSpan.FromMilliseconds(50));
         int listings = _scene.Client.Count(ReplicaOperation.List);
         ulong next = _scene.Commit(OneMore);
-        await time.AdvanceUntilAsync(() => follower.Applied.Count == 1, TimeSpan.FromSeconds(7), "the change is seen with the next look", TimeSpan.FromMilliseconds(50));
+        await time.AdvanceUntilAsync(() => follower.Applied.Count == 1, TimeSpan.FromSeconds(14), "the change is seen with the next look", TimeSpan.FromMilliseconds(50));
         Assert.Equal(next, follower.Applied[0].To.Value);
         Assert.InRange(_scene.Client.Count(ReplicaOperation.List) - listings, 1, 2);
         await follower.StopAsync();
