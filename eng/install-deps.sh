@@ -23,7 +23,35 @@ need_command npm npm                            # fetches the SQLite source pack
 need_command sqlite3 sqlite3                    # "an ordinary application" in tests and in the demonstration
 need_command strace strace                      # tests of the order of file syncs and renames
 
-[ ${#missing[@]} -eq 0 ] && exit 0
+# Real storage servers for the tests of the backends.
+need_command radosgw radosgw                    # S3: the gateway of Ceph, with one monitor and one object store
+need_command ceph-mon ceph-mon
+need_command ceph-osd ceph-osd
+need_command ceph ceph-common
+need_command swift-proxy-server "swift swift-proxy swift-account swift-container swift-object"   # S3: a strict look-alike
+need_command memcached memcached
+need_file /usr/sbin/sshd "openssh-server openssh-sftp-server"
+need_command ssh-agent openssh-client
+need_file /usr/sbin/nats-server nats-server
+need_file /usr/sbin/apache2 "apache2 apache2-utils"   # WebDAV
+need_command openssl openssl                    # throwaway certificates
+need_command curl curl
+need_command python3 python3
+need_command setpriv util-linux
+
+# Azure: an emulator from npm, into the folder where the server's script looks for it.
+install_emulator() {
+  local tools=${TEST_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/litestream-test-tools}
+  [ -x "$tools/node_modules/.bin/azurite-blob" ] && return 0
+  echo "install-deps: installing the Azure emulator"
+  mkdir -p "$tools"
+  npm install --prefix "$tools" --no-audit --no-fund --no-save --silent azurite@3.35.0 >/dev/null
+}
+
+if [ ${#missing[@]} -eq 0 ]; then
+  install_emulator
+  exit 0
+fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
@@ -40,4 +68,10 @@ fi
 
 echo "install-deps: installing ${missing[*]}"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# A server that a package brings is for the tests to start, on a port of their own; it must not start by itself.
+policy=/usr/sbin/policy-rc.d
+[ -e "$policy" ] || { printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null && "${as_root[@]}" chmod 755 "$policy"; made_policy=1; }
+# shellcheck disable=SC2086 # Some entries name several packages.
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${missing[*]} >/dev/null
+[ -z "${made_policy:-}" ] || "${as_root[@]}" rm -f "$policy"
+install_emulator

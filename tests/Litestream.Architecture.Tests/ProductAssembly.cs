@@ -18,7 +18,10 @@ internal sealed class ProductAssembly
 
     /// <summary>The assemblies of src/, by file name without extension.</summary>
     public static readonly ImmutableArray<string> Names =
-        ["Litestream.Ltx", "Litestream.Sqlite", "Litestream.Storage", "Litestream.Engine", "Litestream.Configuration", "litestream"];
+    [
+        "Litestream.Ltx", "Litestream.Sqlite", "Litestream.Storage", "Litestream.Storage.S3", "Litestream.Storage.Azure", "Litestream.Storage.Gcs",
+        "Litestream.Storage.Sftp", "Litestream.Storage.Nats", "Litestream.Storage.WebDav", "Litestream.Engine", "Litestream.Configuration", "litestream",
+    ];
 
     public string Name { get; }
 

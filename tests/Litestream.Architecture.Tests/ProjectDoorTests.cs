@@ -14,10 +14,22 @@ public sealed class ProjectDoorTests
     {
         ["Litestream.Ltx"] = ([], []),
         ["Litestream.Sqlite"] = (["Litestream.Ltx"], []),
-        ["Litestream.Storage"] = (["Litestream.Ltx"], ["Microsoft.Extensions.Logging.Abstractions"]),
+        ["Litestream.Storage"] = (["Litestream.Ltx"], ["Microsoft.Extensions.Logging.Abstractions", "Polly.Core"]),
+        ["Litestream.Storage.S3"] = (["Litestream.Storage"], ["AWSSDK.Core", "AWSSDK.SecurityToken"]),
+        ["Litestream.Storage.Azure"] = (["Litestream.Storage"], ["Azure.Storage.Blobs", "Azure.Identity"]),
+        ["Litestream.Storage.Gcs"] = (["Litestream.Storage"], []),
+        ["Litestream.Storage.Sftp"] = (["Litestream.Storage"], ["SSH.NET"]),
+        ["Litestream.Storage.Nats"] = (["Litestream.Storage", "NATS.NKeys"], ["NATS.Client.ObjectStore"]),
+        ["Litestream.Storage.WebDav"] = (["Litestream.Storage"], []),
+        ["NATS.NKeys"] = ([], ["BouncyCastle.Cryptography"]),
         ["Litestream"] = (["Litestream.Ltx", "Litestream.Sqlite", "Litestream.Storage"], []),
         ["Litestream.Configuration"] = (["Litestream", "Litestream.Storage"], ["YamlDotNet"]),
-        ["Litestream.Cli"] = (["Litestream.Configuration", "Litestream", "Litestream.Storage", "Litestream.Sqlite", "Litestream.Ltx"], []),
+        ["Litestream.Cli"] = (
+            [
+                "Litestream.Configuration", "Litestream", "Litestream.Storage", "Litestream.Sqlite", "Litestream.Ltx", "Litestream.Storage.S3", "Litestream.Storage.Azure",
+                "Litestream.Storage.Gcs", "Litestream.Storage.Sftp", "Litestream.Storage.Nats", "Litestream.Storage.WebDav",
+            ],
+            []),
     };
 
     public static TheoryData<string> Projects => [.. Repository.Files(".csproj", "src")];
