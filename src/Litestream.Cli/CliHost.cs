@@ -28,6 +28,9 @@ internal sealed class CliHost
     /// <summary>Path expansion and configuration lookup as seen from this process.</summary>
     public ConfigurationHost Configuration => field ??= new(Files, GetVariable, WorkingDirectory, Environment.UserName, Environment.ProcessId);
 
+    /// <summary>Storage clients and what they share.</summary>
+    public ReplicaClients Replicas => field ??= new(this);
+
     public PathExpander Paths => field ??= new(Configuration);
 
     /// <summary>The real process.</summary>

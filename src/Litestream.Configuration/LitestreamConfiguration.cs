@@ -88,6 +88,15 @@ public sealed class LitestreamConfiguration
     /// <summary>Each of those runs also restores and compares with the database.</summary>
     public bool VerifyDeep { get; private set; }
 
+    /// <summary>Requests to stores per second over all databases, every attempt counted; 0 = no limit (decision D39).</summary>
+    public int MaxRequestsPerSecond { get; private set; }
+
+    /// <summary>Longest wait for a connection to a store.</summary>
+    public TimeSpan ConnectTimeout { get; private set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Longest time without a byte while a request to a store runs.</summary>
+    public TimeSpan IdleTimeout { get; private set; } = TimeSpan.FromSeconds(60);
+
     internal SnapshotSettings Snapshot { get; } = new();
 
     internal ReplicaSettings ReplicaDefaults { get; } = new();
@@ -122,6 +131,9 @@ public sealed class LitestreamConfiguration
             ["heartbeat-interval"] = (c, n, d) => c.HeartbeatInterval = d.Duration(n) ?? c.HeartbeatInterval,
             ["shutdown-sync-timeout"] = (c, n, d) => c.ShutdownSyncTimeout = d.Duration(n) ?? c.ShutdownSyncTimeout,
             ["shutdown-sync-interval"] = (c, n, d) => c.ShutdownSyncInterval = d.Duration(n) ?? c.ShutdownSyncInterval,
+            ["max-requests-per-second"] = (c, n, d) => c.MaxRequestsPerSecond = (int?)d.Integer(n, "int", 0, 1_000_000) ?? 0,
+            ["connect-timeout"] = (c, n, d) => c.ConnectTimeout = d.Duration(n) ?? c.ConnectTimeout,
+            ["idle-timeout"] = (c, n, d) => c.IdleTimeout = d.Duration(n) ?? c.IdleTimeout,
             ["logging"] = (c, n, d) => d.Map(n, c.Logging = new(), LoggingSettings.Fields, "logging"),
             ["dbs"] = (c, n, d) => c.Databases = d.List(n, DatabaseEntry.Fields, "dbs", "database") ?? [],
         };

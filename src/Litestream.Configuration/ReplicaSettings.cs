@@ -54,6 +54,8 @@ internal sealed class ReplicaSettings
         ["password"] = (r, n, d) => r.Password = d.Text(n),
         ["key-path"] = (r, n, d) => r.KeyPath = d.Text(n),
         ["host-key"] = (r, n, d) => r.HostKey = d.Text(n),
+        ["key-passphrase"] = (r, n, d) => r.KeyPassphrase = d.Text(n),
+        ["strict-host-key"] = (r, n, d) => r.StrictHostKey = d.Boolean(n),
         ["concurrent-writes"] = (r, n, d) => r.ConcurrentWrites = d.Boolean(n),
         ["webdav-url"] = (r, n, d) => r.WebDavUrl = d.Text(n),
         ["webdav-username"] = (r, n, d) => r.WebDavUsername = d.Text(n),
@@ -139,6 +141,10 @@ internal sealed class ReplicaSettings
 
     public string? HostKey { get; set; }
 
+    public string? KeyPassphrase { get; set; }
+
+    public bool? StrictHostKey { get; set; }
+
     public bool? ConcurrentWrites { get; set; }
 
     public string? WebDavUrl { get; set; }
@@ -210,6 +216,8 @@ internal sealed class ReplicaSettings
         Password = Pick(Password, defaults.Password),
         KeyPath = Pick(KeyPath, defaults.KeyPath),
         HostKey = Pick(HostKey, defaults.HostKey),
+        KeyPassphrase = Pick(KeyPassphrase, defaults.KeyPassphrase),
+        StrictHostKey = StrictHostKey ?? defaults.StrictHostKey,
         ConcurrentWrites = ConcurrentWrites ?? defaults.ConcurrentWrites,
         WebDavUrl = Pick(WebDavUrl, defaults.WebDavUrl),
         WebDavUsername = Pick(WebDavUsername, defaults.WebDavUsername),

@@ -41,6 +41,9 @@ public static class LtxFormat
     /// <summary>Page flag: a size field and one raw LZ4 block follow; without it, an LZ4 frame (files of 0.5.0 to 0.5.15).</summary>
     internal const ushort PageFlagBlock = 0x1;
 
+    /// <summary>Three varints: page number, offset, size.</summary>
+    private const int MaxIndexEntrySize = 5 + 10 + 5;
+
     /// <summary>The byte offset that SQLite never stores data at: its lock bytes live there (ltx-format §6).</summary>
     private const int LockByteOffset = 0x40000000;
 
@@ -56,6 +59,11 @@ public static class LtxFormat
     /// <summary>The largest LZ4 block that a page can become, in bytes: incompressible pages grow.</summary>
     /// <param name="pageSize">A valid page size in bytes.</param>
     public static int MaxBlockSize(int pageSize) => pageSize + (pageSize / 255) + 16;
+
+    /// <summary>Most bytes that one page adds to a file, in bytes: its frame and its entry in the page index.</summary>
+    /// <param name="pageSize">A valid page size in bytes.</param>
+    public static int MaxStoredPageSize(int pageSize) =>
+        PageHeaderSize + BlockSizeFieldSize + MaxBlockSize(pageSize) + MaxIndexEntrySize;
 
     /// <summary>The largest page frame of either kind, in bytes: a legacy frame has the larger overhead.</summary>
     internal static int MaxFrameSize(int pageSize) =>

@@ -173,7 +173,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         using (source)
         {
             await UploadPublishedAsync(cancellationToken).ConfigureAwait(false);
-            return await uploader.UploadSnapshotAsync(source.Txid, stream => source.WriteTo(stream, cancellationToken), cancellationToken).ConfigureAwait(false);
+            return await uploader.UploadSnapshotAsync(source.Txid, source.MaxLength, stream => source.WriteTo(stream, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
     }
 

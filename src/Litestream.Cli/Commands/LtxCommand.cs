@@ -92,7 +92,7 @@ internal sealed class LtxCommand : Command
     private async Task<int> ListAsync(string argument)
     {
         ConfiguredDatabase database = ReplicaLocator.Find(Host, config, argument);
-        IReplicaClient client = ReplicaClients.Create(database.Target, Host.Files, null);
+        IReplicaClient client = Host.Replicas.Create(database.Target);
         List<LtxFileInfo> files = [];
         await using (client.ConfigureAwait(false))
         {

@@ -39,7 +39,7 @@ internal sealed class PointsCommand : Command
 
         RequireAtMost(arguments, 1);
         ConfiguredDatabase database = ReplicaLocator.Find(Host, config, arguments[0]);
-        IReplicaClient client = ReplicaClients.Create(database.Target, Host.Files, null);
+        IReplicaClient client = Host.Replicas.Create(database.Target);
         await using (client.ConfigureAwait(false))
         {
             await client.InitializeAsync(default).ConfigureAwait(false);

@@ -30,6 +30,7 @@ internal static class ReplicaLocator
     /// <exception cref="CliException">The configuration says nothing about it.</exception>
     public static ConfiguredDatabase FindPath(CliHost host, LitestreamConfiguration configuration, string argument)
     {
+        host.Replicas.Apply(configuration);
         string path = host.Paths.Expand(argument);
         return new DatabaseResolver(configuration, host.Configuration).Find(path)
             ?? throw new CliException($"database not found in config: {path}");

@@ -34,6 +34,8 @@ internal sealed class RestoreAllRun(CliHost host, ConfigFlags config, RestoreFla
 
         LogSettings settings = LogSettings.Create(configuration.Logging, host.GetVariable);
         using LogSink sink = new(settings with { ToError = true }, host);
+        host.Replicas.Apply(configuration);
+        host.Replicas.Log(sink);
         ILogger logger = sink.CreateLogger("");
         int atOnce = Math.Clamp(databases.Count, 1, MaxAtOnce);
         int failed = 0;
@@ -91,7 +93,7 @@ internal sealed class RestoreAllRun(CliHost host, ConfigFlags config, RestoreFla
                 return true;
             }
 
-            IReplicaClient client = ReplicaClients.Create(database.Target, host.Files, null);
+            IReplicaClient client = host.Replicas.Create(database.Target);
             await using (client.ConfigureAwait(false))
             {
                 await client.InitializeAsync(stop).ConfigureAwait(false);

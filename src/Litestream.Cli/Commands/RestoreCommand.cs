@@ -69,6 +69,7 @@ internal sealed class RestoreCommand : Command
         options = flags.Delta.Value.Length > 0 ? options with { BasePath = Host.Paths.MakeAbsolute(flags.Delta.Value) } : options;
         LogSettings settings = LogSettings.Create(logging, Host.GetVariable);
         using LogSink sink = new(flags.Json.Value ? settings with { ToError = true } : settings, Host);
+        Host.Replicas.Log(sink);
         ILogger logger = sink.CreateLogger("");
         if (flags.IfDatabaseMissing.Value && !flags.Follow.Value && OutputExists(options.OutputPath))
         {
@@ -76,7 +77,7 @@ internal sealed class RestoreCommand : Command
             return 0;
         }
 
-        IReplicaClient client = ReplicaClients.Create(database.Target, Host.Files, null);
+        IReplicaClient client = Host.Replicas.Create(database.Target);
         await using (client.ConfigureAwait(false))
         {
             await client.InitializeAsync(default).ConfigureAwait(false);

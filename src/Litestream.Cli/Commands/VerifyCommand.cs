@@ -74,8 +74,9 @@ internal sealed class VerifyCommand : Command
     private async Task<VerifyReport> VerifyAsync(ConfiguredDatabase database, DatabaseOptions? options, LogSink sink)
     {
         EngineServices services = new(Host.Files, Host.Clock, sink);
+        Host.Replicas.Log(sink);
         bool daemonRuns = options is not null && StateDirectoryLock.IsHeld(Host.Files, options);
-        IReplicaClient client = ReplicaClients.Create(database.Target, Host.Files, options?.Path);
+        IReplicaClient client = Host.Replicas.Create(database.Target, options);
         using SignalCancellation signals = new();
         if (deep.Value && options is not null && !daemonRuns)
         {

@@ -68,7 +68,7 @@ internal sealed class DirectoryWatching(CliHost host, ReplicationStore store, Ca
                 destinations[destination] = path;
             }
 
-            return (database.Options, ReplicaClients.Create(database.Target, host.Files, path));
+            return (database.Options, host.Replicas.Create(database.Target, database.Options));
         }
         catch (Exception e) when (e is ConfigurationException or CliException)
         {

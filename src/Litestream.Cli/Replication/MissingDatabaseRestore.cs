@@ -30,7 +30,7 @@ internal sealed class MissingDatabaseRestore(CliHost host, ILogger logger)
     private async Task RestoreAsync(ConfiguredDatabase database, CancellationToken stop)
     {
         string path = database.Options.Path;
-        IReplicaClient client = ReplicaClients.Create(database.Target, host.Files, null);
+        IReplicaClient client = host.Replicas.Create(database.Target, database.Options);
         await using (client.ConfigureAwait(false))
         {
             try

@@ -29,6 +29,8 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
         ConfigFlags.WriteWarnings(logger, request.Configuration.Warnings);
         ConfigFlags.WriteWarnings(logger, request.Configuration.Unavailable);
         CheckListeners();
+        host.Replicas.Apply(request.Configuration);
+        host.Replicas.Log(sink);
         ReplicationStore store = new(new EngineServices(host.Files, host.Clock, sink));
         await using (store.ConfigureAwait(false))
         {
@@ -120,7 +122,7 @@ internal sealed class ReplicationRun(CliHost host, ReplicationRequest request, L
 
             try
             {
-                store.Add(database.Options, ReplicaClients.Create(database.Target, host.Files, database.Options.Path));
+                store.Add(database.Options, host.Replicas.Create(database.Target, database.Options));
             }
             catch (CliException e)
             {

@@ -13,6 +13,9 @@ public abstract record ReplicaTarget(string Type)
     /// <summary>Identity of the destination without credentials: two databases must never share one (trap B20).</summary>
     public abstract string Destination { get; }
 
+    /// <summary>The destination: what a log or a message may show. The members hold secrets.</summary>
+    public sealed override string ToString() => Destination;
+
     /// <summary>Whether a word of a command line is a replica URL rather than a path: word characters, then <c>://</c>.</summary>
     public static bool IsUrl(string text) => ReplicaUrl.LooksLikeUrl(text);
 }
@@ -148,6 +151,12 @@ public sealed record SftpTarget(string Host, string User, string Path) : Replica
 
     /// <summary>Expected host key in authorized_keys form; empty = known hosts.</summary>
     public string HostKey { get; init; } = "";
+
+    /// <summary>Passphrase of the private key; empty = none.</summary>
+    public string KeyPassphrase { get; init; } = "";
+
+    /// <summary>Refuse a server whose key is not known (decision D36).</summary>
+    public bool StrictHostKey { get; init; }
 
     /// <summary>Several write requests in flight.</summary>
     public bool ConcurrentWrites { get; init; } = true;

@@ -180,6 +180,8 @@ internal sealed class ReplicaTargetResolver(ConfigurationHost host)
             Password = source.Url is { Password.Length: > 0 } secret ? secret.Password : s.Password ?? "",
             KeyPath = s.KeyPath ?? "",
             HostKey = s.HostKey ?? "",
+            KeyPassphrase = s.KeyPassphrase ?? "",
+            StrictHostKey = s.StrictHostKey ?? false,
             ConcurrentWrites = s.ConcurrentWrites ?? true,
         };
     }

@@ -24,8 +24,11 @@ public sealed record TransportOptions
     /// <summary>Requests per second over all databases and backends, every attempt counted; 0 = no limit.</summary>
     public int MaxRequestsPerSecond { get; init; }
 
-    /// <summary>Connections to one server at a time. Default 32.</summary>
-    public int MaxConnections { get; init; } = 32;
+    /// <summary>
+    /// Connections to one server at a time. Default 256: merges of files that are only on the replica hold up to 8 each, 24 of them can run, and
+    /// uploads need some beside them. A restore uses no more than its parallelism.
+    /// </summary>
+    public int MaxConnections { get; init; } = 256;
 
     /// <summary>Retries of every backend instead of its own values; null = the backend's own.</summary>
     public RetryOptions? Retry { get; init; }

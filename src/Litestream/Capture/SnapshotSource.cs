@@ -10,6 +10,9 @@ internal sealed class SnapshotSource(SqliteConnection connection, Txid txid, Wal
     /// <summary>The transaction whose state this is.</summary>
     public Txid Txid { get; } = txid;
 
+    /// <summary>Most bytes that <see cref="WriteTo"/> will write: every page incompressible, and its entry in the index.</summary>
+    public long MaxLength => (long)cursor.Commit * LtxFormat.MaxStoredPageSize(connection.PageSize);
+
     /// <summary>Encodes all pages, front to back, in constant memory.</summary>
     public void WriteTo(Stream destination, CancellationToken cancellationToken)
     {

@@ -15,8 +15,11 @@ internal sealed class LevelMerge : IAsyncDisposable
     /// <summary>Memory in bytes for all inputs that are open at the same time.</summary>
     internal const long MemoryBudget = 16 << 20;
 
-    /// <summary>Files of the replica that are open at the same time. Local ones are open only while a read runs.</summary>
-    internal const int MostRemoteInputs = 48;
+    /// <summary>
+    /// Files of the replica that are open at the same time. Local ones are open only while a read runs. Each holds a connection to the store, and
+    /// all merges that can run at once must fit into the connections of a process, or they would wait for one another.
+    /// </summary>
+    internal const int MostRemoteInputs = 8;
 
     private readonly LocalLtxDirectory directory;
     private readonly int level;
@@ -41,6 +44,9 @@ internal sealed class LevelMerge : IAsyncDisposable
         this.directory = directory;
     }
 
+    /// <summary>Most bytes that the result can have: pages are copied as they are, only the index of pages is written anew.</summary>
+    public long MaxLength { get; private set; }
+
     /// <summary>Merges in steps until the rest fits at once, and opens that.</summary>
     /// <exception cref="LtxException">A source is damaged, is not the file that its name says, or does not fit the others.</exception>
     public async Task PrepareAsync(CancellationToken cancellationToken)
@@ -52,6 +58,7 @@ internal sealed class LevelMerge : IAsyncDisposable
             copyLarge |= inputs.Count == before;
         }
 
+        MaxLength = inputs.Sum(input => input.Size);
         readers = await OpenAsync(inputs, cancellationToken).ConfigureAwait(false);
     }
 

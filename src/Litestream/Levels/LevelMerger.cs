@@ -99,7 +99,7 @@ internal sealed class LevelMerger(
             return keepLocal
                 ? await WriteThroughLocalFileAsync(merge, level, min, max, cancellationToken).ConfigureAwait(false)
                 : await StreamingUpload.RunAsync(
-                    client, level, min, max, stream => merge.WriteAsync(stream, cancellationToken), cancellationToken).ConfigureAwait(false);
+                    client, level, min, max, merge.MaxLength, stream => merge.WriteAsync(stream, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
     }
 

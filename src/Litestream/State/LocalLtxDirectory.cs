@@ -186,6 +186,16 @@ internal sealed class LocalLtxDirectory(IFileSystem fileSystem, string stateDire
         written.Add(txid, staged.Checksum);
     }
 
+    /// <summary>As <see cref="Write"/>, for content that arrives from a store.</summary>
+    public async Task WriteAsync(Txid txid, Func<Stream, Task> write)
+    {
+        using StagedLtxFile staged = Stage(0, txid, txid);
+        await write(staged.Content).ConfigureAwait(false);
+        staged.Seal();
+        staged.Publish();
+        written.Add(txid, staged.Checksum);
+    }
+
     /// <summary>Starts a file of any level; nothing is visible until it is published.</summary>
     /// <exception cref="LocalLtxException">The temp file cannot be created.</exception>
     public StagedLtxFile Stage(int level, Txid min, Txid max)

@@ -78,7 +78,7 @@ internal sealed class ReplicaBaseline(IReplicaClient client, LocalLtxDirectory d
         Stream source = await client.OpenAsync(0, file.MinTxid, file.MaxTxid, 0, 0, cancellationToken).ConfigureAwait(false);
         await using (source.ConfigureAwait(false))
         {
-            directory.Write(file.MaxTxid, destination => source.CopyTo(destination));
+            await directory.WriteAsync(file.MaxTxid, destination => source.CopyToAsync(destination, cancellationToken)).ConfigureAwait(false);
         }
 
         logger.Write(LogLevel.Information, "fetched latest L0 file from replica", ("txid", file.MaxTxid.ToString()), ("size", file.Size));

@@ -89,10 +89,10 @@ internal sealed class ReplicaUploader(
     }
 
     /// <summary>Writes a snapshot 1-n at level 9.</summary>
-    public async Task<LtxFileInfo> UploadSnapshotAsync(Txid txid, Action<Stream> encode, CancellationToken cancellationToken)
+    public async Task<LtxFileInfo> UploadSnapshotAsync(Txid txid, long maxLength, Action<Stream> encode, CancellationToken cancellationToken)
     {
         LtxFileInfo file = await StreamingUpload.RunAsync(
-            client, LtxFileInfo.SnapshotLevel, new Txid(1), txid, encode, cancellationToken).ConfigureAwait(false);
+            client, LtxFileInfo.SnapshotLevel, new Txid(1), txid, maxLength, encode, cancellationToken).ConfigureAwait(false);
         written?.Invoke(file);
         logger.Write(LogLevel.Information, "snapshot complete", ("txid", txid.ToString()), ("size", file.Size));
         return file;
@@ -133,6 +133,7 @@ internal sealed class ReplicaUploader(
     private async Task UploadBaseAsync(Txid txid, CancellationToken cancellationToken) =>
         await UploadSnapshotAsync(
             txid,
+            directory.SizeOf(txid) ?? 0,
             destination =>
             {
                 using Stream source = directory.Open(txid);

@@ -14,9 +14,9 @@ internal static class StreamingUpload
 
     /// <summary>Runs a synchronous encoder on a thread of the pool and the upload beside it.</summary>
     public static Task<LtxFileInfo> RunAsync(
-        IReplicaClient client, int level, Txid min, Txid max, Action<Stream> encode, CancellationToken cancellationToken) =>
+        IReplicaClient client, int level, Txid min, Txid max, long maxLength, Action<Stream> encode, CancellationToken cancellationToken) =>
         RunAsync(
-            client, level, min, max,
+            client, level, min, max, maxLength,
             stream =>
             {
                 encode(stream);
@@ -25,8 +25,15 @@ internal static class StreamingUpload
             cancellationToken);
 
     /// <summary>Runs the encoder on a thread of the pool and the upload beside it.</summary>
+    /// <param name="client">The replica.</param>
+    /// <param name="level">Level of the file.</param>
+    /// <param name="min">First transaction.</param>
+    /// <param name="max">Last transaction.</param>
+    /// <param name="maxLength">Most bytes that the encoder will give: stores need it to choose the size of parts (decision D34).</param>
+    /// <param name="encode">Writes the file.</param>
+    /// <param name="cancellationToken">Stops both.</param>
     public static async Task<LtxFileInfo> RunAsync(
-        IReplicaClient client, int level, Txid min, Txid max, Func<Stream, Task> encode, CancellationToken cancellationToken)
+        IReplicaClient client, int level, Txid min, Txid max, long maxLength, Func<Stream, Task> encode, CancellationToken cancellationToken)
     {
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: BufferBytes, resumeWriterThreshold: BufferBytes / 2, useSynchronizationContext: false));
         Task producer = Task.Run(
@@ -51,7 +58,7 @@ internal static class StreamingUpload
             CancellationToken.None);
         try
         {
-            return await client.WriteAsync(level, min, max, pipe.Reader.AsStream(), WriteMode.Overwrite, cancellationToken).ConfigureAwait(false);
+            return await client.WriteAsync(level, min, max, new BoundedStream(pipe.Reader.AsStream(), maxLength), WriteMode.Overwrite, cancellationToken).ConfigureAwait(false);
         }
         finally
         {

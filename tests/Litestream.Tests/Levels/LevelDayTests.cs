@@ -60,6 +60,10 @@ public sealed class LevelDayTests(ITestOutputHelper output)
         {
             app.Run($"INSERT INTO t VALUES ({i});");
             await store.SyncAsync();
+
+            // The first snapshot is due with the second transaction. Taken later it would hold all of them, and nothing be left to merge.
+            await time.AdvanceUntilAsync(
+                () => i == 0 || counting.OfLevel(LtxFileInfo.SnapshotLevel).Put == 1, TimeSpan.FromMinutes(1), "first snapshot", TimeSpan.FromSeconds(1));
         }
 
         TimeSpan step = TimeSpan.FromMinutes(2);

@@ -204,7 +204,7 @@ internal sealed class LevelScene : IDisposable
         await UploadAsync();
         Snapshots++;
         Dictionary<uint, ulong> state = States[txid.Value];
-        return await uploader!.UploadSnapshotAsync(txid, stream => Write(stream, new Txid(1), txid, state, new SortedSet<uint>(state.Keys)), cancellationToken);
+        return await uploader!.UploadSnapshotAsync(txid, 1 << 30, stream => Write(stream, new Txid(1), txid, state, new SortedSet<uint>(state.Keys)), cancellationToken);
     }
 
     private void Write(Stream stream, Txid min, Txid max, Dictionary<uint, ulong> state, SortedSet<uint> pages)
