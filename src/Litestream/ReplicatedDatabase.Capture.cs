@@ -194,7 +194,11 @@ public sealed partial class ReplicatedDatabase
         lastCheckpoint = now;
         if (!open.IsOverFallbackLimit)
         {
-            open.Checkpoint(cancellationToken);
+            if (open.Checkpoint(cancellationToken))
+            {
+                schedule.ExpectRestart();
+            }
+
             return;
         }
 

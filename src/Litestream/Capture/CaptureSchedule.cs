@@ -55,6 +55,12 @@ internal sealed class CaptureSchedule(TimeSpan syncInterval)
     /// <summary>Records that a file was written: the next one is due an interval later, not before.</summary>
     public void RecordPublish(DateTimeOffset now) => NextPassAt = now + syncInterval;
 
+    /// <summary>
+    /// Records that the next commit restarts the WAL: it is looked for soon, then less and less often, since until the lock has moved behind it
+    /// an application's TRUNCATE and the lock can wait for each other (§8.7 rule 5).
+    /// </summary>
+    public void ExpectRestart() => Look = ShortestLook;
+
     /// <summary>Records the frames that wait for a checkpoint or for capture, and adapts the pace of looking.</summary>
     /// <param name="now">Current time.</param>
     /// <param name="uncaptured">Frames waiting for capture.</param>
@@ -76,7 +82,7 @@ internal sealed class CaptureSchedule(TimeSpan syncInterval)
         }
         else
         {
-            Look = LongestLook;
+            Look = Clamp(Look * 2);
         }
 
         lastLook = now;

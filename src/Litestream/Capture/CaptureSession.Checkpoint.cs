@@ -118,8 +118,7 @@ internal sealed partial class CaptureSession
     private bool TryHandOverIfCaughtUp()
     {
         readLock.BeginNext(out WalPosition? position);
-        if (position is { } p && IsGenerationOf(p) && p.MaxFrame == captured.Frame
-            && p.Checksum1 == captured.Checksum1 && p.Checksum2 == captured.Checksum2)
+        if (position is { } p && IsAtEndOfCaptured(p))
         {
             return readLock.TryHandOver(position);
         }

@@ -239,8 +239,11 @@ internal sealed partial class CaptureSession : IDisposable
     }
 
     /// <summary>
-    /// Committed frames that are not captured yet, without capturing them. If there are none the lock is handed over on the way: an
-    /// application's own RESTART or TRUNCATE may be waiting for exactly that (§8.7 rule 7).
+    /// Committed frames that are not captured yet, without capturing them. On the way the lock is handed over where it may be: an application's
+    /// own RESTART or TRUNCATE may be waiting for exactly that (§8.7 rule 7). That is so when there are none, and also when the WAL was
+    /// restarted under the lock, which is at the end of the old generation then, all captured: the sooner our PASSIVE has come back since the
+    /// restart (rule 5), the less likely it meets a TRUNCATE, and the two wait for each other until that gives up. The frames before the new
+    /// lock cannot be overwritten while it lives, and no pass lets go of it before they are captured (rule 1).
     /// </summary>
     public uint PendingFrames()
     {
@@ -249,14 +252,20 @@ internal sealed partial class CaptureSession : IDisposable
         uint pendingFrames = position is not { } p ? 0
             : IsGenerationOf(p) ? p.MaxFrame - Math.Min(captured.Frame, p.MaxFrame)
             : p.MaxFrame;
-        bool unchanged = position is { } same && IsGenerationOf(same) && same.Checksum1 == captured.Checksum1 && same.Checksum2 == captured.Checksum2;
-        if (pendingFrames > 0 || !unchanged || !firstPassDone || fullCopyReason is not null || !readLock.TryHandOver(position))
+        bool mayMove = firstPassDone && fullCopyReason is null && position is { } now && (IsAtEndOfCaptured(now) || (!IsGenerationOf(now) && HasCapturedItsMark));
+        if (!mayMove || !readLock.TryHandOver(position))
         {
             readLock.AbandonNext();
         }
 
         return pendingFrames;
     }
+
+    private bool HasCapturedItsMark => readLock.Position is { } mark && IsGenerationOf(mark) && mark.MaxFrame <= captured.Frame;
+
+    private bool IsAtEndOfCaptured(in WalPosition position) =>
+        IsGenerationOf(position) && position.MaxFrame == captured.Frame
+        && position.Checksum1 == captured.Checksum1 && position.Checksum2 == captured.Checksum2;
 
     /// <summary>
     /// Gives back what only a busy database needs: an idle one is the one connection that holds the lock. Opening and closing the WAL

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Litestream.Capture;
 using Litestream.Ltx;
 using Litestream.Storage;
 using Litestream.TestKit.Files;
@@ -68,6 +69,58 @@ public sealed class CheckpointTraps
         CaptureTests.AssertStates(new() { [txid] = app.Image() }, test.RemoteLevelZero);
         Assert.Empty(app.Errors);
         Assert.False(test.Logs.HasWarnings, "nothing was missed, so nothing had to be copied anew");
+    }
+
+    /// <summary>
+    /// The commit behind a complete checkpoint restarts the WAL. Until a PASSIVE of ours has come back since then (§8.7 rule 5), an application's
+    /// TRUNCATE waits for the old lock and the lock for the TRUNCATE, until that gives up. So the lock moves at the first look, before anything
+    /// is captured.
+    /// </summary>
+    [Fact]
+    public async Task ATruncateBehindARestartOfTheWalDoesNotWaitUntilItsTimeout()
+    {
+        using var scene = new SessionScene();
+        using CaptureSession session = scene.Open();
+        scene.Capture(publish: true);
+        Assert.True(session.Checkpoint(CancellationToken.None), "the next commit restarts the WAL");
+        scene.Commit("INSERT INTO t(v) VALUES (1);");
+        Assert.True(session.PendingFrames() > 0);
+        using var other = new SqliteShell(scene.Test.Path);
+        Task<List<string>> truncate = Task.Run(() => other.Run("PRAGMA busy_timeout=60000; PRAGMA wal_checkpoint(TRUNCATE);"));
+        long began = Stopwatch.GetTimestamp();
+        while (!truncate.IsCompleted && Stopwatch.GetElapsedTime(began) < Patience)
+        {
+            session.Pass(publish: true, CancellationToken.None);
+            await Task.Delay(1);
+        }
+
+        Assert.True(truncate.IsCompleted, "it waits for us, and we wait for it");
+        Assert.StartsWith("0|", (await truncate)[^1], StringComparison.Ordinal);
+        scene.Commit("INSERT INTO t(v) VALUES (2);");
+        scene.Capture(publish: true);
+        scene.AssertChain();
+    }
+
+    [Fact]
+    public void FramesBetweenALookThatMovedTheLockAndThePassAreAllCaptured()
+    {
+        using var scene = new SessionScene();
+        using CaptureSession session = scene.Open();
+        for (int i = 0; i < 20; i++)
+        {
+            scene.Capture(publish: true);
+            session.Checkpoint(CancellationToken.None);
+            for (int commit = 0; commit < 3; commit++)
+            {
+                scene.Commit("INSERT INTO t(v) SELECT hex(randomblob(200)) FROM generate_series(1, 5);");
+                Assert.True(session.PendingFrames() > 0);
+                scene.App.Run("PRAGMA wal_checkpoint(PASSIVE);");
+            }
+        }
+
+        scene.Capture(publish: true);
+        scene.AssertChain();
+        Assert.False(scene.Test.Logs.HasWarnings, "nothing had to be copied anew");
     }
 
     [Fact]
