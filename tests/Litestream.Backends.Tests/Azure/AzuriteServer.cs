@@ -27,10 +27,10 @@ public sealed class AzuriteServer : IAsyncLifetime
     public int Port => server!.Port;
 
     /// <summary>Connections of the tests that look at no transport of their own.</summary>
-    public StorageTransport Transport { get; } = new(new TransportOptions { GetVariable = _ => null });
+    public StorageTransport Transport { get; } = AzureSupport.Transport(attempts: 3);
 
     /// <summary>The emulator through the vendor's library.</summary>
-    public BlobServiceClient Service => new(new Uri(Endpoint), new StorageSharedKeyCredential(Account, Key));
+    public BlobServiceClient Service => new(new Uri(Endpoint), new StorageSharedKeyCredential(Account, Key), new BlobClientOptions { TrimBlobNameSlashes = false });
 
     public async ValueTask InitializeAsync()
     {
