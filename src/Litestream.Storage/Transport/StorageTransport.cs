@@ -58,6 +58,16 @@ public sealed class StorageTransport : IDisposable
         }
     }
 
+    /// <summary>
+    /// Body of an answer that a library received: bounded, and a transient error when no byte comes for the idle time-out.
+    /// </summary>
+    /// <param name="body">The bytes; disposed with the stream.</param>
+    /// <param name="owner">The answer; disposed with the stream.</param>
+    /// <param name="limit">Bytes after which the stream ends, or -1 = with the body.</param>
+    /// <param name="openToken">Cancels later reads.</param>
+    public Stream WatchBody(Stream body, IDisposable owner, long limit, CancellationToken openToken) =>
+        new ResponseStream(body, owner, limit, Options.IdleTimeout, Options.Time, openToken);
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -18,10 +18,11 @@ public static class UploadPartSize
     /// <param name="configured">Size that the user or the backend wants, in bytes.</param>
     /// <param name="source">What will be uploaded.</param>
     /// <param name="consumed">Bytes that have been taken from it already.</param>
-    public static long For(long configured, Stream source, long consumed = 0)
+    /// <param name="maxParts">Parts that the bound may need, well below the store's limit.</param>
+    public static long For(long configured, Stream source, long consumed = 0, int maxParts = MaxParts)
     {
         long? bound = BoundOf(source) + consumed;
-        return bound is { } most && most > configured * MaxParts ? RoundUp(((most - 1) / MaxParts) + 1) : configured;
+        return bound is { } most && most > configured * maxParts ? RoundUp(((most - 1) / maxParts) + 1) : configured;
     }
 
     /// <summary>Parts in flight at a time: as many as wanted, as far as <see cref="MaxBytesInFlight"/> allows, at least 1.</summary>
