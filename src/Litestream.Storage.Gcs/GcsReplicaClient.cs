@@ -187,7 +187,11 @@ public sealed partial class GcsReplicaClient : IReplicaClient
             () =>
             {
                 var request = new HttpRequestMessage(HttpMethod.Get, api.Object(key, "?alt=media"));
-                request.Headers.TryAddWithoutValidation("Range", BodyRange.Header(offset, size));
+                if (BodyRange.Header(offset, size) is { } range)
+                {
+                    request.Headers.TryAddWithoutValidation("Range", range);
+                }
+
                 return request;
             },
             async (response, token) =>

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Litestream.Backends.Tests.Gcs;
 
-/// <summary>Two strict servers of the JSON API for all tests: one that checks tokens, and one as an emulator.</summary>
+/// <summary>Two strict servers of the JSON API for the tests of a class: one that checks tokens, and one as an emulator.</summary>
 public sealed class GcsServer : IAsyncLifetime
 {
     public const string Bucket = "test";
@@ -40,8 +40,10 @@ public sealed class GcsServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _server = await StorageServer.StartAsync("gcs");
-        _emulator = await StorageServer.StartAsync("gcs", environment: new Dictionary<string, string> { ["GCS_NOAUTH"] = "1" });
+        Task<StorageServer> server = StorageServer.StartAsync("gcs");
+        Task<StorageServer> emulator = StorageServer.StartAsync("gcs", environment: new Dictionary<string, string> { ["GCS_NOAUTH"] = "1" });
+        _server = await server;
+        _emulator = await emulator;
         _transport = CreateTransport(("GOOGLE_APPLICATION_CREDENTIALS", ServiceAccountFile));
         _emulated = CreateTransport(("STORAGE_EMULATOR_HOST", EmulatorHost));
     }
@@ -101,11 +103,4 @@ public sealed class GcsServer : IAsyncLifetime
 
         return files;
     }
-}
-
-/// <summary>All tests that share the servers.</summary>
-[CollectionDefinition(Name)]
-public sealed class GcsTests : ICollectionFixture<GcsServer>
-{
-    public const string Name = "gcs";
 }
