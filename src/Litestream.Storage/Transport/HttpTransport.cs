@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
@@ -49,13 +48,31 @@ public sealed class HttpTransport
     public ValueTask<Stream> OpenAsync(
         string what, Func<CancellationToken, ValueTask<HttpRequestMessage>> create, Func<HttpResponseMessage, CancellationToken, ValueTask<BodyRange>> judge,
         CancellationToken cancellationToken) =>
+        retry.ExecuteAsync(what, token => OpenOnceAsync(what, create, judge, token, cancellationToken), cancellationToken);
+
+    /// <summary>
+    /// Sends a request and reads its answer as a stream of any length, watched for stalls only; again from the start after a transient failure,
+    /// also one in the middle of the answer.
+    /// </summary>
+    /// <param name="what">The request and its object, for messages; no secrets.</param>
+    /// <param name="create">Makes the request; called for each attempt.</param>
+    /// <param name="judge">Says which bytes of the body are wanted, or throws a <see cref="ReplicaException"/>.</param>
+    /// <param name="read">Reads the bytes; may be called again.</param>
+    /// <param name="cancellationToken">Ends attempts, waits and reads.</param>
+    /// <exception cref="ReplicaException">It failed.</exception>
+    public ValueTask<T> ReadAsync<T>(
+        string what, Func<CancellationToken, ValueTask<HttpRequestMessage>> create, Func<HttpResponseMessage, CancellationToken, ValueTask<BodyRange>> judge,
+        Func<Stream, CancellationToken, ValueTask<T>> read, CancellationToken cancellationToken) =>
         retry.ExecuteAsync(
             what,
-            token => AttemptAsync(what, create, async (response, attempt) =>
+            async token =>
             {
-                BodyRange range = await judge(response, attempt).ConfigureAwait(false);
-                return range.IsEmpty ? Stream.Null : await OpenBodyAsync(response, range, attempt, cancellationToken).ConfigureAwait(false);
-            }, token),
+                Stream stream = await OpenOnceAsync(what, create, judge, token, token).ConfigureAwait(false);
+                await using (stream.ConfigureAwait(false))
+                {
+                    return await read(stream, token).ConfigureAwait(false);
+                }
+            },
             cancellationToken);
 
     /// <summary>How long an answer asks to wait (<c>Retry-After</c> in seconds or as a date); null if it does not say.</summary>
@@ -100,34 +117,24 @@ public sealed class HttpTransport
         return System.Text.Encoding.UTF8.GetString(bytes, 0, count);
     }
 
-    private async ValueTask<Stream> OpenBodyAsync(HttpResponseMessage response, BodyRange range, CancellationToken attempt, CancellationToken caller)
-    {
-        Stream body = await response.Content.ReadAsStreamAsync(attempt).ConfigureAwait(false);
-        long skip = range.Skip;
-        byte[] buffer = skip > 0 ? ArrayPool<byte>.Shared.Rent((int)Math.Min(skip, 64 << 10)) : [];
-        try
-        {
-            while (skip > 0)
+    private ValueTask<Stream> OpenOnceAsync(
+        string what, Func<CancellationToken, ValueTask<HttpRequestMessage>> create, Func<HttpResponseMessage, CancellationToken, ValueTask<BodyRange>> judge,
+        CancellationToken token, CancellationToken caller) =>
+        AttemptAsync(
+            what,
+            create,
+            async (response, attempt) =>
             {
-                int count = await body.ReadAsync(buffer.AsMemory(0, (int)Math.Min(skip, buffer.Length)), attempt).ConfigureAwait(false);
-                if (count == 0)
+                BodyRange range = await judge(response, attempt).ConfigureAwait(false);
+                if (range.IsEmpty)
                 {
                     return Stream.Null;
                 }
 
-                skip -= count;
-            }
-        }
-        finally
-        {
-            if (buffer.Length > 0)
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
-            }
-        }
-
-        return new ResponseStream(body, response, range.Limit, Options.IdleTimeout, Options.Time, caller);
-    }
+                Stream body = await response.Content.ReadAsStreamAsync(attempt).ConfigureAwait(false);
+                return (Stream)new ResponseStream(body, response, range, Options.IdleTimeout, Options.Time, caller);
+            },
+            token);
 
     private async ValueTask<T> AttemptAsync<T>(
         string what, Func<CancellationToken, ValueTask<HttpRequestMessage>> create, Func<HttpResponseMessage, CancellationToken, ValueTask<T>> read,

@@ -9,13 +9,15 @@ internal sealed class ResponseStream : Stream
     private readonly CancellationTokenSource _stall;
     private readonly CancellationTokenRegistration _opener;
     private readonly CancellationToken _openToken;
+    private long _skip;
     private long _left;
 
-    public ResponseStream(Stream body, IDisposable owner, long limit, TimeSpan idleTimeout, TimeProvider time, CancellationToken openToken)
+    public ResponseStream(Stream body, IDisposable owner, BodyRange range, TimeSpan idleTimeout, TimeProvider time, CancellationToken openToken)
     {
         _body = body;
         _owner = owner;
-        _left = limit < 0 ? long.MaxValue : limit;
+        _skip = range.Skip;
+        _left = range.Limit < 0 ? long.MaxValue : range.Limit;
         _idleTimeout = idleTimeout;
         _stall = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _openToken = openToken;
@@ -40,28 +42,22 @@ internal sealed class ResponseStream : Stream
             return 0;
         }
 
-        // The read itself is cancelled and awaited: a pooled buffer must not be written to after it has been given back.
-        using CancellationTokenRegistration reader = cancellationToken == _openToken
-            ? default
-            : cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _stall);
-        _stall.CancelAfter(_idleTimeout);
-        try
+        // A server that ignores Range sends everything (trap T30): what was not asked for is read and dropped here, so that only a stall
+        // ends it, not its length. The caller's buffer is free to use until bytes are reported.
+        while (_skip > 0)
         {
-            int count = await _body.ReadAsync(buffer[..wanted], _stall.Token).ConfigureAwait(false);
-            _stall.CancelAfter(Timeout.InfiniteTimeSpan);
-            _left -= count;
-            return count;
+            int skipped = await ReadSomeAsync(buffer[..(int)Math.Min(buffer.Length, _skip)], cancellationToken).ConfigureAwait(false);
+            if (skipped == 0)
+            {
+                return 0;
+            }
+
+            _skip -= skipped;
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException && _stall.IsCancellationRequested)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            _openToken.ThrowIfCancellationRequested();
-            throw new ReplicaException($"the store sent no byte for {_idleTimeout.TotalSeconds:0.###} s", isTransient: true, e);
-        }
-        catch (HttpRequestException e)
-        {
-            throw new ReplicaException($"the answer broke off: {e.Message}", isTransient: true, e);
-        }
+
+        int count = await ReadSomeAsync(buffer[..wanted], cancellationToken).ConfigureAwait(false);
+        _left -= count;
+        return count;
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
@@ -78,6 +74,31 @@ internal sealed class ResponseStream : Stream
     public override void SetLength(long value) => throw new NotSupportedException();
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    private async ValueTask<int> ReadSomeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        // The read itself is cancelled and awaited: a pooled buffer must not be written to after it has been given back.
+        using CancellationTokenRegistration reader = cancellationToken == _openToken
+            ? default
+            : cancellationToken.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), _stall);
+        _stall.CancelAfter(_idleTimeout);
+        try
+        {
+            int count = await _body.ReadAsync(buffer, _stall.Token).ConfigureAwait(false);
+            _stall.CancelAfter(Timeout.InfiniteTimeSpan);
+            return count;
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException && _stall.IsCancellationRequested)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            _openToken.ThrowIfCancellationRequested();
+            throw new ReplicaException($"the store sent no byte for {_idleTimeout.TotalSeconds:0.###} s", isTransient: true, e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new ReplicaException($"the answer broke off: {e.Message}", isTransient: true, e);
+        }
+    }
 
     protected override void Dispose(bool disposing)
     {

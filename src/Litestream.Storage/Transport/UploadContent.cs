@@ -2,21 +2,54 @@ using System.Net;
 
 namespace Litestream.Storage.Transport;
 
-/// <summary>Body of a request, in memory and of known length, so that it can be sent again and is never chunked (trap T12).</summary>
-/// <param name="bytes">The body; it must not change until the request has ended.</param>
-public sealed class UploadContent(ReadOnlyMemory<byte> bytes) : HttpContent
+/// <summary>Body of a request, of known length, so that it can be sent again and is never chunked (trap T12).</summary>
+public class UploadContent : HttpContent
 {
     private const int SliceBytes = 64 << 10;
+
+    private readonly ReadOnlyMemory<byte> _before;
+    private readonly ReadOnlyMemory<byte> _bytes;
+    private readonly ReadOnlyMemory<byte> _after;
+
+    /// <summary>A body in memory.</summary>
+    /// <param name="bytes">The body; it must not change until the request has ended.</param>
+    public UploadContent(ReadOnlyMemory<byte> bytes) => _bytes = bytes;
+
+    /// <summary>A body in memory with something around it, so that a large one need not be copied to be framed.</summary>
+    /// <param name="before">What is sent first.</param>
+    /// <param name="bytes">What is sent then; none of the three may change until the request has ended.</param>
+    /// <param name="after">What is sent last.</param>
+    public UploadContent(ReadOnlyMemory<byte> before, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> after) =>
+        (_before, _bytes, _after) = (before, bytes, after);
 
     /// <summary>Called after each slice that the connection has taken: the upload is alive.</summary>
     internal Action? Progress { get; set; }
 
     /// <inheritdoc/>
-    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+    protected sealed override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     /// <inheritdoc/>
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        await SendAsync(stream, _before, cancellationToken).ConfigureAwait(false);
+        await SendAsync(stream, _bytes, cancellationToken).ConfigureAwait(false);
+        await SendAsync(stream, _after, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    protected override bool TryComputeLength(out long length)
+    {
+        length = (long)_before.Length + _bytes.Length + _after.Length;
+        return true;
+    }
+
+    /// <summary>Sends bytes in slices and reports each of them.</summary>
+    /// <param name="stream">The connection.</param>
+    /// <param name="bytes">What to send.</param>
+    /// <param name="cancellationToken">Stops sending.</param>
+    protected async Task SendAsync(Stream stream, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(stream);
         for (int at = 0; at < bytes.Length; at += SliceBytes)
@@ -24,12 +57,5 @@ public sealed class UploadContent(ReadOnlyMemory<byte> bytes) : HttpContent
             await stream.WriteAsync(bytes.Slice(at, Math.Min(SliceBytes, bytes.Length - at)), cancellationToken).ConfigureAwait(false);
             Progress?.Invoke();
         }
-    }
-
-    /// <inheritdoc/>
-    protected override bool TryComputeLength(out long length)
-    {
-        length = bytes.Length;
-        return true;
     }
 }
