@@ -1,0 +1,114 @@
+using System.Diagnostics;
+using System.Globalization;
+using Litestream.Storage;
+using Litestream.Storage.Transport;
+using Litestream.TestKit.Replicas;
+using Xunit;
+
+namespace Litestream.Backends.Tests.Nats;
+
+/// <summary>
+/// Nodes of a cluster are killed while files are written. What was acknowledged must be there afterwards, byte for byte. Three kills;
+/// <c>NODE_KILLS=20</c> for more.
+/// </summary>
+public sealed class NatsClusterTests(ITestOutputHelper output)
+{
+    /// <summary>Files that must be acknowledged between any two events.</summary>
+    private const int Progress = 10;
+
+    private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("NODE_KILLS"), CultureInfo.InvariantCulture, out int kills) ? kills : 3;
+
+    [Fact]
+    public async Task Acknowledged_files_survive_killed_nodes()
+    {
+        await using NatsCluster cluster = await NatsCluster.StartAsync();
+        using var transport = new StorageTransport();
+        await using TestBucket bucket = await cluster.CreateBucketAsync("cluster", transport);
+        var writer = new Writer(bucket);
+        Task writing = writer.RunAsync();
+        try
+        {
+            for (int kill = 0; kill < Kills; kill++)
+            {
+                await writer.ProgressAsync(Progress);
+
+                // The leader two times out of three, else one of the others.
+                int leader = await NatsCluster.LeaderAsync(bucket);
+                int victim = kill % 3 == 2 ? (leader % 3) + 1 : leader;
+                cluster.Kill(victim);
+                await writer.ProgressAsync(Progress);
+                await cluster.RestartAsync(victim, bucket);
+            }
+
+            await writer.ProgressAsync(Progress);
+        }
+        finally
+        {
+            writer.Stop();
+            await writing;
+        }
+
+        output.WriteLine($"{Kills} kills, {writer.Acknowledged} files acknowledged, {writer.Repeated} writes repeated by the caller, longest write {writer.Longest.TotalSeconds:0.0} s");
+        Assert.Equal(Enumerable.Range(1, writer.Acknowledged), (await bucket.ListAsync(0)).Select(file => (int)file.MaxTxid.Value));
+        for (int txid = 1; txid <= writer.Acknowledged; txid++)
+        {
+            Assert.Equal(Writer.Content(txid), await bucket.ReadAsync(0, (ulong)txid, (ulong)txid));
+        }
+    }
+
+    /// <summary>Writes file after file as the engine does: the next one only when the last one is acknowledged, a failed one again.</summary>
+    private sealed class Writer(TestBucket bucket)
+    {
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+        private volatile int _acknowledged;
+        private volatile bool _stopped;
+
+        public int Acknowledged => _acknowledged;
+
+        public int Repeated { get; private set; }
+
+        public TimeSpan Longest { get; private set; }
+
+        public static byte[] Content(int txid) => LtxSample.Create((ulong)txid, (ulong)txid, txid % 5 == 0 ? 700_000 : 4_000 + txid);
+
+        public void Stop() => _stopped = true;
+
+        public Task RunAsync() => Task.Run(async () =>
+        {
+            while (!_stopped)
+            {
+                int txid = _acknowledged + 1;
+                long began = Stopwatch.GetTimestamp();
+                while (true)
+                {
+                    try
+                    {
+                        await bucket.WriteAsync(0, (ulong)txid, (ulong)txid, Content(txid), WriteMode.CreateOnly);
+                        break;
+                    }
+                    catch (ReplicaException e) when (e.IsTransient)
+                    {
+                        Repeated++;
+                    }
+                }
+
+                TimeSpan took = Stopwatch.GetElapsedTime(began);
+                Longest = took > Longest ? took : Longest;
+                _acknowledged = txid;
+            }
+        });
+
+        /// <summary>Waits until more files are acknowledged.</summary>
+        public async Task ProgressAsync(int files)
+        {
+            int wanted = _acknowledged + files;
+            long began = Stopwatch.GetTimestamp();
+            while (_acknowledged < wanted)
+            {
+                Assert.True(Stopwatch.GetElapsedTime(began) < Patience, $"no progress behind file {_acknowledged}");
+                await Task.Delay(10, TestContext.Current.CancellationToken);
+            }
+        }
+    }
+}
