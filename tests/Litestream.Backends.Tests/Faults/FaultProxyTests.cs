@@ -46,9 +46,9 @@ public sealed class FaultProxyTests : IAsyncLifetime
         using HttpResponseMessage missing = await _client.GetAsync(Url("/b/missing"));
         Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
 
-        HttpStubRequest put = _store.Requests[0];
+        RecordedRequest put = _store.Requests[0];
         await UntilAsync(() => _proxy.Exchanges.Count == 5);
-        Assert.Equal(("/b/a%20b//x+y?partNumber=1", $"127.0.0.1:{_proxy.Port}"), (put.Target, put.Header("Host")));
+        Assert.Equal(("/b/a%20b//x+y?partNumber=1", $"127.0.0.1:{_proxy.Port}"), (put.Target, put["Host"]));
         Assert.Equal(Content, put.Body);
         Assert.Equal(
             ["PUT /b/a%20b//x+y?partNumber=1 200 100000 0", "GET /b/there 200 0 100000", "HEAD /b/there 200 0 0", "GET /b/missing 404 0 0"],
@@ -66,8 +66,8 @@ public sealed class FaultProxyTests : IAsyncLifetime
         using HttpResponseMessage answer = await _client.SendAsync(request);
         Assert.True(answer.IsSuccessStatusCode);
         Assert.Equal(Content, _store.Objects["/b/c"]);
-        Assert.Null(_store.Requests[0].Header("Expect"));
-        Assert.NotNull(_store.Requests[0].Header("Transfer-Encoding"));
+        Assert.Null(_store.Requests[0]["Expect"]);
+        Assert.NotNull(_store.Requests[0]["Transfer-Encoding"]);
     }
 
     [Theory]

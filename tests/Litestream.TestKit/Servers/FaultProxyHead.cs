@@ -34,8 +34,6 @@ internal sealed class FaultProxyHead
 
     public byte[] Bytes { get; }
 
-    public IReadOnlyList<(string Name, string Value)> Headers => _headers;
-
     /// <summary>Of a request.</summary>
     public string Method => _firstLine[0];
 
