@@ -31,7 +31,7 @@ public sealed record RecordedRequest(string Method, string Target, IReadOnlyList
 /// <summary>What the server answers.</summary>
 /// <param name="Status">Status code; 0 = no answer, the connection is closed.</param>
 /// <param name="Body">Body.</param>
-/// <param name="Headers">Headers besides <c>Content-Length</c>.</param>
+/// <param name="Headers">Headers; <c>Content-Length</c> is added unless it or <c>Transfer-Encoding</c> is among them: then the body must be framed so.</param>
 /// <param name="SendOnly">Bytes of the body to send before the connection is closed; negative = all.</param>
 public sealed record CannedAnswer(int Status, byte[]? Body = null, IReadOnlyList<(string Name, string Value)>? Headers = null, int SendOnly = -1)
 {
@@ -236,7 +236,7 @@ public sealed class RecordingHttpServer : IAsyncDisposable
 
         byte[] body = answer.Body ?? [];
         var head = new StringBuilder().Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {answer.Status} {(HttpStatusCode)answer.Status}\r\n");
-        if (answer.Headers?.Any(h => h.Name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)) != true)
+        if (answer.Headers?.Any(h => h.Name is "Content-Length" or "Transfer-Encoding") != true)
         {
             head.Append(CultureInfo.InvariantCulture, $"Content-Length: {body.Length}\r\n");
         }
