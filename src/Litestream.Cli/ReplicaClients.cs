@@ -2,6 +2,12 @@ using Litestream.Cli.Logging;
 using Litestream.Configuration;
 using Litestream.Configuration.Targets;
 using Litestream.Storage;
+using Litestream.Storage.Azure;
+using Litestream.Storage.Gcs;
+using Litestream.Storage.Nats;
+using Litestream.Storage.S3;
+using Litestream.Storage.S3.Oss;
+using Litestream.Storage.Sftp;
 using Litestream.Storage.Transport;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -35,10 +41,115 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
     /// <param name="database">
     /// Database whose owner and mode a directory replica takes over and whose state directory others may use; null when there is none.
     /// </param>
-    public IReplicaClient Create(ReplicaTarget target, DatabaseOptions? database = null) => target switch
+    /// <param name="asOf">Read the store as it was at this time; null for now.</param>
+    /// <exception cref="CliException">The target cannot be used in this way.</exception>
+    public IReplicaClient Create(ReplicaTarget target, DatabaseOptions? database = null, DateTimeOffset? asOf = null)
+    {
+        CheckAsOf(target, asOf);
+        return Open(target, database, asOf);
+    }
+
+    private IReplicaClient Open(ReplicaTarget target, DatabaseOptions? database, DateTimeOffset? asOf) => target switch
     {
         FileTarget file => new FileReplicaClient(host.Files, file.Path, database?.Path),
+        S3Target s3 => new S3ReplicaClient(Options(s3) with { AsOf = asOf }, Transport),
+        OssTarget oss => new OssReplicaClient(Options(oss), Transport),
+        AbsTarget abs => new AzureReplicaClient(Options(abs), Transport),
+        GcsTarget gcs => new GcsReplicaClient(new GcsOptions { Bucket = gcs.Bucket, Path = gcs.Path }, Transport),
+        SftpTarget sftp => new SftpReplicaClient(Options(sftp, database), Transport),
+        NatsTarget nats => new NatsReplicaClient(Options(nats), Transport),
         _ => throw new CliException($"replica type \"{target.Type}\" is not supported"),
+    };
+
+    /// <summary>Refuses a view of the past where the store cannot give one (decision D38).</summary>
+    private static void CheckAsOf(ReplicaTarget target, DateTimeOffset? asOf)
+    {
+        if (asOf is not null && target is not S3Target)
+        {
+            throw new CliException($"-as-of needs a store that keeps versions of objects: only s3 replicas can, this one is {target.Type}");
+        }
+    }
+
+    private static S3Options Options(S3Target target) => new()
+    {
+        Bucket = target.Bucket,
+        Path = target.Path,
+        Region = target.Region,
+        Endpoint = target.Endpoint,
+        ForcePathStyle = target.ForcePathStyle,
+        SignPayload = target.SignPayload,
+        RequireContentMd5 = target.RequireContentMd5,
+        SkipVerify = target.SkipVerify,
+        StorageClass = target.StorageClass,
+        PartSize = target.PartSize,
+        Concurrency = target.Concurrency,
+        AccessKeyId = target.AccessKeyId,
+        SecretAccessKey = target.SecretAccessKey,
+        SseCustomerAlgorithm = target.Encryption.Algorithm,
+        SseCustomerKey = target.Encryption.Key,
+        SseCustomerKeyPath = target.Encryption.KeyPath,
+        SseKmsKeyId = target.Encryption.KmsKeyId,
+    };
+
+    private static OssOptions Options(OssTarget target)
+    {
+        var options = new OssOptions
+        {
+            Bucket = target.Bucket,
+            Path = target.Path,
+            Endpoint = target.Endpoint,
+            AccessKeyId = target.AccessKeyId,
+            SecretAccessKey = target.SecretAccessKey,
+        };
+        return options with
+        {
+            Region = target.Region.Length > 0 ? target.Region : options.Region,
+            PartSize = target.PartSize ?? options.PartSize,
+            Concurrency = target.Concurrency ?? options.Concurrency,
+        };
+    }
+
+    private static AzureOptions Options(AbsTarget target) => new(target.Container, target.Path)
+    {
+        AccountName = target.AccountName,
+        AccountKey = target.AccountKey,
+        SasToken = target.SasToken,
+        Endpoint = target.Endpoint,
+    };
+
+    private SftpOptions Options(SftpTarget target, DatabaseOptions? database) => new()
+    {
+        Host = target.Host,
+        User = target.User,
+        Password = target.Password.Length > 0 ? target.Password : null,
+        Path = target.Path,
+        KeyPath = target.KeyPath.Length > 0 ? host.Paths.Expand(target.KeyPath) : null,
+        KeyPassphrase = target.KeyPassphrase.Length > 0 ? target.KeyPassphrase : null,
+        HostKey = target.HostKey.Length > 0 ? target.HostKey : null,
+        StrictHostKey = target.StrictHostKey,
+        ConcurrentWrites = target.ConcurrentWrites,
+        StateDirectory = database?.StateDirectory,
+        Files = host.Files,
+    };
+
+    private NatsOptions Options(NatsTarget target) => new()
+    {
+        Url = target.Url,
+        Bucket = target.Bucket,
+        Jwt = target.Jwt,
+        Seed = target.Seed,
+        Creds = target.Creds.Length > 0 ? host.Paths.Expand(target.Creds) : "",
+        NKey = target.NKey,
+        Username = target.Username,
+        Password = target.Password,
+        Token = target.Token,
+        Tls = target.Tls,
+        RootCas = target.RootCas,
+        ClientCert = target.ClientCert,
+        ClientKey = target.ClientKey,
+        MaxReconnects = target.MaxReconnects,
+        ReconnectWait = target.ReconnectWait,
+        Timeout = target.Timeout,
     };
 
     /// <inheritdoc/>

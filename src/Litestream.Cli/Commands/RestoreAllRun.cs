@@ -93,7 +93,7 @@ internal sealed class RestoreAllRun(CliHost host, ConfigFlags config, RestoreFla
                 return true;
             }
 
-            IReplicaClient client = host.Replicas.Create(database.Target);
+            IReplicaClient client = host.Replicas.Create(database.Target, asOf: flags.AsOf);
             await using (client.ConfigureAwait(false))
             {
                 await client.InitializeAsync(stop).ConfigureAwait(false);

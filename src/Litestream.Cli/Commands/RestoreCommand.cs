@@ -62,6 +62,11 @@ internal sealed class RestoreCommand : Command
             throw new CliException("cannot use -delta with -f");
         }
 
+        if (flags.AsOf is not null && flags.Follow.Value)
+        {
+            throw new CliException("cannot use -as-of with -f");
+        }
+
         flags.ToOptions("/", isUrl);
         (ConfiguredDatabase database, LoggingSettings logging) = Locate(source, isUrl);
         string target = flags.Output.Value.Length > 0 ? flags.Output.Value : database.Options.Path;
@@ -77,7 +82,7 @@ internal sealed class RestoreCommand : Command
             return 0;
         }
 
-        IReplicaClient client = Host.Replicas.Create(database.Target);
+        IReplicaClient client = Host.Replicas.Create(database.Target, asOf: flags.AsOf);
         await using (client.ConfigureAwait(false))
         {
             await client.InitializeAsync(default).ConfigureAwait(false);

@@ -10,6 +10,7 @@ namespace Litestream.Cli.Commands;
 internal sealed class RestoreFlags
 {
     private readonly TextFlag timestamp;
+    private readonly TextFlag asOf;
     private readonly IntegerFlag parallelism;
     private readonly TextFlag integrityCheck;
 
@@ -18,6 +19,7 @@ internal sealed class RestoreFlags
         Output = flags.Add(new TextFlag("o", "PATH", "Where to write the database; needed with a replica URL.\nDefault: the path of the database."));
         Txid = flags.Add(new ParsedFlag<Txid>("txid", "TXID", default, ParseTxid, "Restore up to this transaction, 16 hex digits. Default: the last one."));
         timestamp = flags.Add(new TextFlag("timestamp", "TIMESTAMP", "Restore the state at this time, such as 2000-01-01T00:00:00Z.\nDefault: the latest."));
+        asOf = flags.Add(new TextFlag("as-of", "TIMESTAMP", "Read the replica as the store held it at this time: undoes deletions and overwriting.\nOnly for s3 buckets with versioning."));
         parallelism = flags.Add(new IntegerFlag("parallelism", "NUM", RestoreOptions.DefaultParallelism, "Parts of the backup read at the same time (default 8)."));
         IfDatabaseMissing = flags.Add(new BooleanFlag("if-db-not-exists", "Do nothing, successfully, if the output exists."));
         IfReplicaExists = flags.Add(new BooleanFlag("if-replica-exists", "Do nothing, successfully, if there is no backup."));
@@ -56,6 +58,12 @@ internal sealed class RestoreFlags
 
     /// <summary>Word for the integrity check, as given.</summary>
     public string IntegrityWord => integrityCheck.Value;
+
+    /// <summary>The time whose objects are read; null = those of now.</summary>
+    /// <exception cref="CliException">The value is no time.</exception>
+    public DateTimeOffset? AsOf => asOf.Value.Length == 0 ? null : Rfc3339.TryParse(asOf.Value, out DateTimeOffset time)
+        ? time
+        : throw new CliException("invalid -as-of, must be a time such as 2000-01-01T00:00:00Z");
 
     /// <summary>The options that the flags stand for.</summary>
     /// <param name="path">Absolute output path.</param>

@@ -66,7 +66,7 @@ public sealed class StorageTransport : IDisposable
     /// <param name="limit">Bytes after which the stream ends, or -1 = with the body.</param>
     /// <param name="openToken">Cancels later reads.</param>
     public Stream WatchBody(Stream body, IDisposable owner, long limit, CancellationToken openToken) =>
-        new ResponseStream(body, owner, limit, Options.IdleTimeout, Options.Time, openToken);
+        new ResponseStream(body, owner, new BodyRange(0, limit), Options.IdleTimeout, Options.Time, openToken);
 
     /// <inheritdoc/>
     public void Dispose()
