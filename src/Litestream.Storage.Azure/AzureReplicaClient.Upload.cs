@@ -105,7 +105,6 @@ public sealed partial class AzureReplicaClient
             }
 
             RequireStatus(message, request.What, request.Operation, HttpStatusCode.Created);
-            ReplicaMetrics.Count(Type, "PUT", request.Body.Length);
             return ValueTask.FromResult(true);
         }, cancellationToken);
 

@@ -16,6 +16,9 @@ namespace Litestream.Storage.Azure;
 /// </summary>
 public sealed partial class AzureReplicaClient : IReplicaClient
 {
+    /// <summary>Name of the backend in metrics, logs and JSON.</summary>
+    internal const string TypeName = "abs";
+
     // Deletes and header reads of one call that run at a time.
     private const int MaxParallel = 16;
 
@@ -36,7 +39,7 @@ public sealed partial class AzureReplicaClient : IReplicaClient
     }
 
     /// <inheritdoc/>
-    public string Type => "abs";
+    public string Type => TypeName;
 
     private AzureService Service => _service ??= AzureService.Get(_options, _transport);
 
@@ -149,7 +152,6 @@ public sealed partial class AzureReplicaClient : IReplicaClient
         return Service.SendAsync(new AzureRequest(what, "LIST", RequestMethod.Get, url), async (message, token) =>
         {
             RequireStatus(message, what, "LIST", HttpStatusCode.OK);
-            ReplicaMetrics.Count(Type, "LIST");
             Stream body = _transport.WatchBody(message.Response.ContentStream ?? Stream.Null, message, -1, token);
             await using (body.ConfigureAwait(false))
             {
@@ -186,7 +188,6 @@ public sealed partial class AzureReplicaClient : IReplicaClient
                 throw Refused(message, what, "GET");
             }
 
-            ReplicaMetrics.Count(Type, "GET", message.Response.Headers.ContentLengthLong ?? 0);
             if (wanted.IsEmpty)
             {
                 return Stream.Null;
@@ -263,7 +264,6 @@ public sealed partial class AzureReplicaClient : IReplicaClient
                 RequireStatus(message, what, "DELETE", HttpStatusCode.Accepted);
             }
 
-            ReplicaMetrics.Count(Type, "DELETE");
             return ValueTask.FromResult(true);
         }, cancellationToken).ConfigureAwait(false);
         ReplicaMetrics.Took(Type, "DELETE", _transport.Options.Time.GetElapsedTime(began));

@@ -87,6 +87,8 @@ internal sealed class AzureService
             }
 
             await pipeline.SendAsync(message, cancellationToken).ConfigureAwait(false);
+            long bytes = request.Operation == "GET" ? message.Response.Headers.ContentLengthLong ?? 0 : request.Body.Length;
+            ReplicaMetrics.Count(AzureReplicaClient.TypeName, request.Operation, message.Response.IsError ? 0 : bytes);
             T result = await read(message, cancellationToken).ConfigureAwait(false);
             handedOver = result is Stream stream && stream != Stream.Null;
             return result;

@@ -295,6 +295,19 @@ public sealed class AzureFaultTests
     }
 
     [Fact]
+    public async Task Backend_T19_Delete_all_goes_on_behind_empty_pages()
+    {
+        string[] pages = [Page("p1", "db/a"), Page("p2"), Page("", "db/b", "db/c")];
+        await using var stub = new StubBlobServer(request => request.Method == "GET" ? new StubAnswer(200, pages[MarkerOf(request)]) : new StubAnswer(202));
+        using StorageTransport transport = Transport();
+        await using var client = new AzureReplicaClient(StubOptions(stub), transport);
+        await client.DeleteAllAsync(CancellationToken.None);
+        Assert.Equal(
+            ["/box/db%2Fa", "/box/db%2Fb", "/box/db%2Fc"],
+            stub.Requests.Where(request => request.Method == "DELETE").Select(request => request.Target).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task A_delete_stops_at_an_error_and_says_which_blob()
     {
         await using var stub = new StubBlobServer(_ => StubAnswer.Error(409, "BlobImmutableDueToPolicy"));
