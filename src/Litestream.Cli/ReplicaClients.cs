@@ -70,7 +70,7 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         }
     }
 
-    private static S3Options Options(S3Target target) => new()
+    internal static S3Options Options(S3Target target) => new()
     {
         Bucket = target.Bucket,
         Path = target.Path,
@@ -132,7 +132,7 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         Files = host.Files,
     };
 
-    private NatsOptions Options(NatsTarget target) => new()
+    internal NatsOptions Options(NatsTarget target) => new()
     {
         Url = target.Url,
         Bucket = target.Bucket,

@@ -12,7 +12,7 @@ public sealed partial class TrapTests
 {
     private static readonly string[] CommandLineProjects = ["Litestream.Cli.Tests", "Litestream.Configuration.Tests"];
 
-    public static TheoryData<string> Pages => ["ltx", "replication", "restore", "store", "cli"];
+    public static TheoryData<string> Pages => ["ltx", "replication", "restore", "store", "cli", "backends"];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -32,7 +32,7 @@ public sealed partial class TrapTests
     }
 
     /// <summary>
-    /// The ids at the start of test names: Trap_B1_…, Trap5_…, P13_P14_…, Store_C10_…, Store_Fa_… (F-a). The pages "replication" and "cli" use the same letters, so the
+    /// The ids at the start of test names: Trap_B1_…, Trap5_…, P13_P14_…, Store_C10_…, Store_Fa_… (F-a), Backend_T7_…. The pages "replication" and "cli" use the same letters, so the
     /// project decides; what replication does not have belongs to the command line wherever it is tested.
     /// </summary>
     private static IEnumerable<string> TestedIds(string page)
@@ -41,7 +41,7 @@ public sealed partial class TrapTests
         foreach (string file in Repository.Files(".cs", "tests"))
         {
             bool ofCommandLine = CommandLineProjects.Contains(file.Split('/')[1]);
-            foreach (string id in page == "store" ? Repository.Lines(file).SelectMany(line => IdsOf(line, "store")) : [])
+            foreach (string id in page is "store" or "backends" ? Repository.Lines(file).SelectMany(line => IdsOf(line, page)) : [])
             {
                 yield return id;
             }
@@ -73,6 +73,6 @@ public sealed partial class TrapTests
             .Select(line => line.Split(' ', 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
             .Select(parts => (parts[0], parts[1]));
 
-    [GeneratedRegex(@"\b(?:void|Task) (?:Store_(?:(?<store>[CRFL](?:\d+|[a-m]))_)+|Trap_?(?<id>[A-Z]?\d+)_(?:(?<id>[A-Z]\d+)_)*|(?:(?<id>[ABCPV]\d+)_)+)\w*\(")]
+    [GeneratedRegex(@"\b(?:void|Task) (?:Store_(?:(?<store>[CRFL](?:\d+|[a-m]))_)+|Backend_(?:(?<backends>T\d+)_)+|Trap_?(?<id>[A-Z]?\d+)_(?:(?<id>[A-Z]\d+)_)*|(?:(?<id>[ABCPV]\d+)_)+)\w*\(")]
     private static partial Regex TestName();
 }

@@ -43,16 +43,6 @@ public sealed class TrapTests
     }
 
     [Fact]
-    public async Task A_backend_that_is_not_there_is_an_error_that_names_the_ones_that_are()
-    {
-        using Sandbox sandbox = new();
-        sandbox.CreateDatabase("db");
-        RunResult result = await sandbox.RunAsync("replicate", "-once", "{dir}/db", "s3://b/p");
-        Assert.Equal(1, result.ExitCode);
-        Assert.Contains("replica type \"s3\" is not yet supported in this version (available: file)", result.Error, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task Trap_B5_a_failed_final_sync_is_an_error_of_the_process()
     {
         using Sandbox sandbox = new();

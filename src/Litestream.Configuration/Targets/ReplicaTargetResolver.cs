@@ -113,18 +113,24 @@ internal sealed class ReplicaTargetResolver(ConfigurationHost host)
     private string Absolute(string path, string relative) =>
         paths.MakeAbsolute(Source.Join(path.Length == 0 ? "." : path, relative));
 
-    private static S3Target S3(Source source)
+    private S3Target S3(Source source)
     {
         ReplicaSettings s = source.Settings;
         S3Url url = source.Text.Length > 0 && ReplicaUrl.LooksLikeUrl(source.Text) ? S3Url.Parse(source.Text) : new S3Url("", "");
         string endpoint = s.Endpoint is { Length: > 0 } given ? given : url.Endpoint;
+        bool byVariable = endpoint.Length == 0 && !url.Bucket.StartsWith("arn:", StringComparison.OrdinalIgnoreCase);
+        if (byVariable && host.GetVariable("LITESTREAM_S3_ENDPOINT") is { Length: > 0 } everywhere)
+        {
+            endpoint = S3Url.WithScheme(everywhere);
+        }
+
         string region = s.Region is { Length: > 0 } named ? named : url.Region;
         bool keys = s.AccessKeyId is { Length: > 0 } && s.SecretAccessKey is { Length: > 0 };
         return new S3Target(Required(url.Bucket.Length > 0 ? url.Bucket : s.Bucket ?? "", "bucket", "s3"), source.Path(url.Path))
         {
             Region = region,
             Endpoint = endpoint,
-            ForcePathStyle = s.ForcePathStyle ?? url.ForcePathStyle ?? (s.Endpoint is { Length: > 0 } ? true : null),
+            ForcePathStyle = s.ForcePathStyle ?? url.ForcePathStyle ?? (endpoint.Length > 0 && url.Endpoint.Length == 0 ? true : null),
             SignPayload = s.SignPayload ?? url.SignPayload,
             RequireContentMd5 = s.RequireContentMd5 ?? url.RequireContentMd5,
             SkipVerify = url.SkipVerify ?? s.SkipVerify ?? false,

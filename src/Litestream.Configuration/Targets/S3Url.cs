@@ -57,6 +57,11 @@ internal sealed record S3Url(string Bucket, string Path)
             || name.EndsWith(".local", StringComparison.Ordinal) || name.EndsWith(".localhost", StringComparison.Ordinal);
     }
 
+    /// <summary>An endpoint of a URL or a variable: local ones are spoken to without TLS unless they say otherwise (§4.3, #949).</summary>
+    internal static string WithScheme(string endpoint) => endpoint.Contains("://", StringComparison.Ordinal)
+        ? endpoint
+        : (IsLocal(endpoint.Split('/')[0]) ? "http://" : "https://") + endpoint;
+
     private static S3Url ParseArn(string arn)
     {
         int mark = arn.IndexOf(AccessPoint, StringComparison.OrdinalIgnoreCase);
@@ -113,10 +118,7 @@ internal sealed record S3Url(string Bucket, string Path)
     private S3Url WithQuery(IReadOnlyDictionary<string, string> query)
     {
         string endpoint = Find(query, "endpoint", "endpoint", out _) ?? "";
-        if (endpoint.Length > 0 && !endpoint.Contains("://", StringComparison.Ordinal))
-        {
-            endpoint = (IsLocal(endpoint.Split('/')[0]) ? "http://" : "https://") + endpoint;
-        }
+        endpoint = endpoint.Length > 0 ? WithScheme(endpoint) : "";
 
         return this with
         {
