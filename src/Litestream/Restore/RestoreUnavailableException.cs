@@ -29,7 +29,7 @@ public enum RestoreUnavailableReason
 /// There is no backup as asked. The message is the text that scripts of existing users look for; <see cref="Detail"/> says more.
 /// </summary>
 public sealed class RestoreUnavailableException(RestoreUnavailableReason reason, string? detail = null)
-    : Exception(TextOf(reason))
+    : Exception(reason == RestoreUnavailableReason.EmptyReplica && detail is not null ? $"{TextOf(reason)}: {detail}" : TextOf(reason))
 {
     /// <summary>The case.</summary>
     public RestoreUnavailableReason Reason { get; } = reason;

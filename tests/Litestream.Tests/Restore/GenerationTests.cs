@@ -4,6 +4,7 @@ using Litestream.Restore.Generations;
 using Litestream.Storage;
 using Litestream.TestKit;
 using Litestream.TestKit.Replicas;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Litestream.Tests.Restore;
@@ -220,6 +221,19 @@ public sealed class GenerationTests
             Assert.True(result.Txid.IsNone);
             scene.Files.Delete(scene.Output);
         }
+    }
+
+    [Fact]
+    public async Task V9_without_v03_support_an_empty_replica_says_so()
+    {
+        using var temp = new TempDirectory();
+        await using var client = new MemoryReplicaClient();
+        var restorer = new Restorer(client, LocalFileSystem.Instance, TimeProvider.System, NullLogger.Instance);
+        RestoreUnavailableException error = await Assert.ThrowsAsync<RestoreUnavailableException>(
+            () => restorer.RestoreAsync(new RestoreOptions { OutputPath = temp["db"] }, null, CancellationToken.None));
+        Assert.Equal(RestoreUnavailableReason.EmptyReplica, error.Reason);
+        Assert.Equal(
+            "no matching backup files available: there are no LTX files, and backups of Litestream 0.3 cannot be read from memory replicas", error.Message);
     }
 
     [Fact]
