@@ -18,6 +18,7 @@ public static class ExistingObject
     /// <param name="location">The object, for the message.</param>
     /// <param name="cancellationToken">Stops the comparison.</param>
     /// <exception cref="ReplicaConflictException">The content differs.</exception>
+    /// <exception cref="ReplicaException">The object is gone (transient), or cannot be read.</exception>
     public static async ValueTask RequireSameAsync(
         IReplicaClient client, LtxFileInfo file, ReadOnlyMemory<byte> trailer, string location, CancellationToken cancellationToken)
     {
@@ -25,8 +26,18 @@ public static class ExistingObject
 
         // One byte more than the trailer: a longer object gives it.
         byte[] stored = new byte[TrailerSize + 1];
-        Stream stream = await client.OpenAsync(
-            file.Level, file.MinTxid, file.MaxTxid, Math.Max(0, file.Size - TrailerSize), TrailerSize + 1, cancellationToken).ConfigureAwait(false);
+        Stream stream;
+        try
+        {
+            stream = await client.OpenAsync(
+                file.Level, file.MinTxid, file.MaxTxid, Math.Max(0, file.Size - TrailerSize), TrailerSize + 1, cancellationToken).ConfigureAwait(false);
+        }
+        catch (LtxFileNotFoundException gone)
+        {
+            // A write must not report "file does not exist": readers plan again on that.
+            throw new ReplicaException($"upload {location}: the object that was in the way is gone; the upload must start again", isTransient: true, gone);
+        }
+
         await using (stream.ConfigureAwait(false))
         {
             int count = await stream.ReadAtLeastAsync(stored, stored.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);

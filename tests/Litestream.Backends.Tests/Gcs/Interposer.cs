@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Litestream.TestKit.Servers;
 
@@ -11,11 +13,12 @@ namespace Litestream.Backends.Tests.Gcs;
 /// </summary>
 internal sealed class Interposer : IAsyncDisposable
 {
-    private readonly HttpListener _listener = new();
+    private readonly TcpListener _listener;
     private readonly HttpClient _forward = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false });
     private readonly Func<Exchange, Task<bool>> _handle;
     private readonly Task _loop;
     private readonly ConcurrentQueue<Exchange> _requests = new();
+    private readonly ConcurrentBag<TcpClient> _clients = [];
 
     /// <summary>Starts listening.</summary>
     /// <param name="target">Root URL of the server behind; empty if there is none.</param>
@@ -26,7 +29,7 @@ internal sealed class Interposer : IAsyncDisposable
         _handle = handle ?? (_ => Task.FromResult(false));
         int port = FreePorts.Take(1);
         Url = $"http://127.0.0.1:{port}";
-        _listener.Prefixes.Add(Url + "/");
+        _listener = new TcpListener(IPAddress.Loopback, port);
         _listener.Start();
         _loop = Task.Run(LoopAsync);
     }
@@ -45,8 +48,13 @@ internal sealed class Interposer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _listener.Close();
+        _listener.Dispose();
         await _loop;
+        foreach (TcpClient client in _clients)
+        {
+            client.Dispose();
+        }
+
         _forward.Dispose();
     }
 
@@ -63,6 +71,23 @@ internal sealed class Interposer : IAsyncDisposable
         foreach ((string name, string value) in exchange.Headers)
         {
             string sent = changed.GetValueOrDefault(name, value);
+
+            // MOVE within the server behind, which must then also be named by Host; otherwise Host stays, since answers may repeat it.
+            if (exchange.Headers.ContainsKey("Destination"))
+            {
+                if (name == "Host")
+                {
+                    continue;
+                }
+
+                sent = sent.Replace(Url, Target, StringComparison.Ordinal);
+            }
+
+            if (sent.Length == 0)
+            {
+                continue;
+            }
+
             if (name is not ("Content-Length" or "Connection" or "Expect" or "Keep-Alive") && !request.Headers.TryAddWithoutValidation(name, sent))
             {
                 request.Content?.Headers.TryAddWithoutValidation(name, sent);
@@ -74,45 +99,95 @@ internal sealed class Interposer : IAsyncDisposable
 
     private async Task LoopAsync()
     {
-        while (_listener.IsListening)
+        while (true)
         {
-            HttpListenerContext context;
+            TcpClient client;
             try
             {
-                context = await _listener.GetContextAsync();
+                client = await _listener.AcceptTcpClientAsync();
             }
-            catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or InvalidOperationException)
+            catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
             {
                 return;
             }
 
-            _ = Task.Run(() => AnswerAsync(context));
+            client.NoDelay = true;
+            _clients.Add(client);
+            _ = Task.Run(() => ServeAsync(client));
         }
     }
 
-    private async Task AnswerAsync(HttpListenerContext context)
+    private async Task ServeAsync(TcpClient client)
     {
         try
         {
-            using var body = new MemoryStream();
-            await context.Request.InputStream.CopyToAsync(body);
-            var exchange = new Exchange(this, context, body.ToArray());
-            _requests.Enqueue(exchange);
-            if (!await _handle(exchange))
+            using var input = new BufferedStream(client.GetStream(), 64 << 10);
+            while (await ReadAsync(input, client) is { } exchange)
             {
-                await exchange.ForwardAsync();
+                _requests.Enqueue(exchange);
+                if (!await _handle(exchange))
+                {
+                    await exchange.ForwardAsync();
+                }
+
+                if (exchange.IsDropped)
+                {
+                    break;
+                }
             }
         }
-        catch (Exception e) when (e is HttpListenerException or IOException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or InvalidOperationException)
         {
-            // The client went away: that is what such a test wants.
-            context.Response.Abort();
+            // The client went away, or was sent away: that is what such a test wants.
         }
         catch (Exception e)
         {
             Failures.Enqueue(e);
-            context.Response.Abort();
         }
+
+        client.Dispose();
+    }
+
+    private async Task<Exchange?> ReadAsync(Stream input, TcpClient client)
+    {
+        var lines = new List<string>();
+        var line = new StringBuilder();
+        byte[] one = new byte[1];
+        while (true)
+        {
+            if (await input.ReadAsync(one) == 0)
+            {
+                return null;
+            }
+
+            if (one[0] != (byte)'\n')
+            {
+                line.Append((char)one[0]);
+                continue;
+            }
+
+            string text = line.ToString().TrimEnd('\r');
+            line.Clear();
+            if (text.Length > 0)
+            {
+                lines.Add(text);
+            }
+            else if (lines.Count > 0)
+            {
+                break;
+            }
+        }
+
+        string[] first = lines[0].Split(' ');
+        Dictionary<string, string> headers = new(StringComparer.OrdinalIgnoreCase);
+        foreach (string[] pair in lines.Skip(1).Select(text => text.Split(':', 2)))
+        {
+            headers[pair[0]] = pair[1].Trim();
+        }
+
+        byte[] body = new byte[int.Parse(headers.GetValueOrDefault("Content-Length", "0"), CultureInfo.InvariantCulture)];
+        await input.ReadExactlyAsync(body);
+        return new Exchange(this, client, first[0], first[1], headers, body);
     }
 }
 
@@ -120,29 +195,24 @@ internal sealed class Interposer : IAsyncDisposable
 internal sealed class Exchange
 {
     private readonly Interposer _server;
-    private readonly HttpListenerContext _context;
+    private readonly TcpClient _client;
 
-    public Exchange(Interposer server, HttpListenerContext context, byte[] body)
-    {
-        (_server, _context, Body) = (server, context, body);
-        Method = context.Request.HttpMethod;
-        Target = context.Request.RawUrl ?? "";
-        foreach (string? name in context.Request.Headers.AllKeys)
-        {
-            Headers[name!] = context.Request.Headers[name] ?? "";
-        }
-    }
+    public Exchange(Interposer server, TcpClient client, string method, string target, Dictionary<string, string> headers, byte[] body) =>
+        (_server, _client, Method, Target, Headers, Body) = (server, client, method, target, headers, body);
 
     public string Method { get; }
 
     public string Target { get; }
 
-    public Dictionary<string, string> Headers { get; } = new(StringComparer.OrdinalIgnoreCase);
+    public Dictionary<string, string> Headers { get; }
 
     public byte[] Body { get; }
 
     /// <summary>Status that the client got; 0 if the connection was broken.</summary>
     public int Status { get; private set; }
+
+    /// <summary>True if the connection was broken on purpose.</summary>
+    public bool IsDropped { get; private set; }
 
     public string Text => Encoding.UTF8.GetString(Body);
 
@@ -158,34 +228,10 @@ internal sealed class Exchange
         using HttpResponseMessage answer = await _server.SendAsync(this, body ?? Body, headers ?? new Dictionary<string, string>());
         byte[] content = await answer.Content.ReadAsByteArrayAsync();
         content = edit is null ? content : Encoding.UTF8.GetBytes(edit(Encoding.UTF8.GetString(content)));
-        Status = (int)answer.StatusCode;
-        _context.Response.StatusCode = Status;
-        foreach ((string name, IEnumerable<string> values) in answer.Headers.Concat(answer.Content.Headers))
-        {
-            if (name is not ("Content-Length" or "Connection" or "Keep-Alive" or "Date" or "Server" or "Transfer-Encoding"))
-            {
-                foreach (string value in values)
-                {
-                    _context.Response.Headers.Add(name, value);
-                }
-            }
-        }
-
-        _context.Response.ContentLength64 = content.Length;
-        if (cut >= 0)
-        {
-            await _context.Response.OutputStream.WriteAsync(content.AsMemory(0, Math.Min(cut, content.Length)));
-            await _context.Response.OutputStream.FlushAsync();
-            Drop();
-            return;
-        }
-
-        if (Method != "HEAD")
-        {
-            await _context.Response.OutputStream.WriteAsync(content);
-        }
-
-        _context.Response.Close();
+        IEnumerable<(string, string)> passed = answer.Headers.Concat(answer.Content.Headers)
+            .Where(header => header.Key is not ("Content-Length" or "Connection" or "Keep-Alive" or "Transfer-Encoding"))
+            .SelectMany(header => header.Value.Select(value => (header.Key, value)));
+        await AnswerAsync((int)answer.StatusCode, passed, content, cut);
     }
 
     /// <summary>Lets the server do the request and breaks the connection instead of answering.</summary>
@@ -196,25 +242,36 @@ internal sealed class Exchange
     }
 
     /// <summary>Answers in the place of the server.</summary>
-    public async Task RespondAsync(int status, string text = "", params (string Name, string Value)[] headers)
-    {
-        Status = status;
-        _context.Response.StatusCode = status;
-        foreach ((string name, string value) in headers)
-        {
-            _context.Response.Headers.Add(name, value);
-        }
-
-        byte[] content = Encoding.UTF8.GetBytes(text);
-        _context.Response.ContentLength64 = content.Length;
-        await _context.Response.OutputStream.WriteAsync(content);
-        _context.Response.Close();
-    }
+    public Task RespondAsync(int status, string text = "", params (string Name, string Value)[] headers) =>
+        AnswerAsync(status, headers, Encoding.UTF8.GetBytes(text), -1);
 
     /// <summary>Breaks the connection.</summary>
     public void Drop()
     {
         Status = 0;
-        _context.Response.Abort();
+        IsDropped = true;
+        _client.LingerState = new LingerOption(true, 0);
+        _client.Close();
+    }
+
+    private async Task AnswerAsync(int status, IEnumerable<(string Name, string Value)> headers, byte[] content, int cut)
+    {
+        Status = status;
+        var head = new StringBuilder($"HTTP/1.1 {status} Status\r\n");
+        foreach ((string name, string value) in headers)
+        {
+            head.Append(CultureInfo.InvariantCulture, $"{name}: {value}\r\n");
+        }
+
+        head.Append(CultureInfo.InvariantCulture, $"{(status == 204 ? "" : $"Content-Length: {content.Length}\r\n")}\r\n");
+        byte[] answer = [.. Encoding.UTF8.GetBytes(head.ToString()), .. Method == "HEAD" ? [] : cut < 0 ? content : content.AsSpan(0, Math.Min(cut, content.Length))];
+        NetworkStream stream = _client.GetStream();
+        await stream.WriteAsync(answer);
+        if (cut >= 0)
+        {
+            // In order, so that what was sent arrives before the end.
+            _client.Client.Shutdown(SocketShutdown.Send);
+            throw new IOException("cut");
+        }
     }
 }
