@@ -9,6 +9,8 @@ internal sealed class SftpConnector
 {
     private const int MaxKeyFileSize = 1 << 20;
 
+    private const string FastCipher = "aes128-gcm@openssh.com";
+
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(30);
 
     private readonly SftpOptions _options;
@@ -118,7 +120,15 @@ internal sealed class SftpConnector
             methods.Add(new NoneAuthenticationMethod(_options.User));
         }
 
-        return new ConnectionInfo(Endpoint.Host, Endpoint.Port, _options.User, [.. methods]) { Timeout = _transport.ConnectTimeout };
+        var info = new ConnectionInfo(Endpoint.Host, Endpoint.Port, _options.User, [.. methods]) { Timeout = _transport.ConnectTimeout };
+
+        // The library prefers a mode that takes two passes over the data and cannot use the processor's support as well.
+        if (info.Encryptions.ContainsKey(FastCipher))
+        {
+            info.Encryptions.SetPosition(FastCipher, 0);
+        }
+
+        return info;
     }
 
     private PrivateKeyFile ReadKey(string path)

@@ -22,6 +22,9 @@ public sealed partial class SftpReplicaClient
     private readonly string _writer = RandomNumberGenerator.GetHexString(16, lowercase: true);
     private uint _writes;
 
+    /// <summary>The last search for leftovers.</summary>
+    internal Task Sweeping { get; private set; } = Task.CompletedTask;
+
     /// <inheritdoc/>
     public async ValueTask<LtxFileInfo> WriteAsync(
         int level, Txid minTxid, Txid maxTxid, Stream source, WriteMode mode, CancellationToken cancellationToken)
@@ -63,11 +66,16 @@ public sealed partial class SftpReplicaClient
         leftovers.Add(temp);
         try
         {
-            await UploadAsync(lease.Lane, path, temp, info, content, cancellationToken).ConfigureAwait(false);
+            DateTime now = await UploadAsync(lease.Lane, path, temp, info, content, cancellationToken).ConfigureAwait(false);
             bool published = await PublishAsync(lease.Lane, temp, path, info, content, mode, cancellationToken).ConfigureAwait(false);
             if (published)
             {
                 leftovers.Remove(temp);
+            }
+
+            if (!Interlocked.Exchange(ref _swept[info.Level], true))
+            {
+                Sweeping = SweepAsync(info.Level, now); // Nobody waits for it.
             }
 
             return new Outcome(Exists: !published, null);
@@ -95,7 +103,9 @@ public sealed partial class SftpReplicaClient
         }
     }
 
-    private async Task UploadAsync(
+    /// <summary>Stores the bytes under the temporary name.</summary>
+    /// <returns>The server's clock.</returns>
+    private async Task<DateTime> UploadAsync(
         SftpLane lane, string path, string temp, LtxFileInfo info, ReplaySource content, CancellationToken cancellationToken)
     {
         try
@@ -121,7 +131,7 @@ public sealed partial class SftpReplicaClient
         file.LastAccessTimeUtc = time;
         file.LastWriteTimeUtc = time;
         await lane.BlockAsync(_ => file.UpdateStatus(), cancellationToken).ConfigureAwait(false);
-        await SweepAsync(info.Level, now, cancellationToken).ConfigureAwait(false);
+        return now;
     }
 
     /// <summary>Sends all bytes and closes the file.</summary>
@@ -289,29 +299,22 @@ public sealed partial class SftpReplicaClient
     /// </summary>
     /// <param name="level">The level.</param>
     /// <param name="now">The server's clock.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    private async Task SweepAsync(int level, DateTime now, CancellationToken cancellationToken)
+    private async Task SweepAsync(int level, DateTime now)
     {
-        if (Interlocked.Exchange(ref _swept[level], true))
-        {
-            return;
-        }
-
         string directory = _keys.Level(level);
         try
         {
-            List<string> stale = [];
-            foreach (ISftpFile entry in await ReadDirectoryAsync(directory, cancellationToken).ConfigureAwait(false))
-            {
-                if (entry.IsRegularFile && IsTempName(entry.Name) && now - entry.LastWriteTimeUtc > StaleAge)
-                {
-                    stale.Add(directory + entry.Name);
-                }
-            }
-
-            await DeleteTempsAsync(stale).ConfigureAwait(false);
+            List<ISftpFile> entries = await RunAsync(
+                _pool.Writes, $"list {directory}", (lane, token) => ReadDirectoryAsync(lane, directory, token), CancellationToken.None).ConfigureAwait(false);
+            ReplicaMetrics.Count(Type, "LIST");
+            await DeleteTempsAsync(
+            [
+                .. entries
+                    .Where(entry => entry.IsRegularFile && IsTempName(entry.Name) && now - entry.LastWriteTimeUtc > StaleAge)
+                    .Select(entry => directory + entry.Name),
+            ]).ConfigureAwait(false);
         }
-        catch (ReplicaException)
+        catch (Exception failure) when (failure is IOException || SftpFailure.IsOfServer(failure))
         {
             // It costs nothing but space; listings ignore them.
         }

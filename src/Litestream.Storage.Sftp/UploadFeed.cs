@@ -9,7 +9,10 @@ namespace Litestream.Storage.Sftp;
 /// </summary>
 internal sealed class UploadFeed(ReplaySource source, SftpLane lane, CancellationToken cancellationToken) : Stream, IProgress<UploadFileProgressReport>
 {
-    /// <summary>WRITE requests without an answer, about 32 KiB each (backends §4.6): as many as fit the window of OpenSSH.</summary>
+    /// <summary>
+    /// WRITE requests without an answer, about 32 KiB each: twice what fits the window of OpenSSH, so that this window is what is waited
+    /// for, and not the way of an answer through the thread pool.
+    /// </summary>
     internal const int MaxOutstanding = 64;
 
     // A refused WRITE is reported to the library only, and by the library only at the next read.

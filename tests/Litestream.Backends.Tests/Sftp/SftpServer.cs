@@ -9,7 +9,6 @@ namespace Litestream.Backends.Tests.Sftp;
 /// <summary>One OpenSSH server for all tests of the backend, and clients of it.</summary>
 public sealed class SftpServer : IAsyncLifetime
 {
-    private readonly StorageTransport _transport = new(Fast);
     private int _paths;
     private StorageServer? _server;
 
@@ -19,6 +18,9 @@ public sealed class SftpServer : IAsyncLifetime
         Retry = new RetryOptions(10, TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(200)),
         GetVariable = _ => null,
     };
+
+    /// <summary>What the clients of all tests share.</summary>
+    public StorageTransport Transport { get; } = new(Fast);
 
     /// <summary>Port of the server.</summary>
     public int Port => _server!.Port;
@@ -41,7 +43,7 @@ public sealed class SftpServer : IAsyncLifetime
     };
 
     /// <summary>A client with an own path; all of them share connections.</summary>
-    public SftpReplicaClient Client() => new(Options(), _transport);
+    public SftpReplicaClient Client() => new(Options(), Transport);
 
     /// <summary>Path of a file that the server's script has made.</summary>
     public string Key(string name) => Path.Combine(_server!.Folder, name);
@@ -52,7 +54,7 @@ public sealed class SftpServer : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        _transport.Dispose();
+        Transport.Dispose();
         if (_server is not null)
         {
             await _server.DisposeAsync();
