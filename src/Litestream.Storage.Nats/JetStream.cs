@@ -15,10 +15,15 @@ internal sealed class JetStream(NatsLink link, string stream)
 
     public string Stream => stream;
 
+    /// <summary>Whether every replica of the stream answers reads. Where it does not, such a request gets no answer at all.</summary>
+    private bool AllowsDirect { get; set; }
+
     /// <summary>Asks for the stream; fails with <see cref="JetStreamException.StreamNotFound"/> if there is none.</summary>
     public async ValueTask RequireStreamAsync(CancellationToken cancellationToken)
     {
         using JsonDocument answer = await CallAsync($"$JS.API.STREAM.INFO.{stream}", default, cancellationToken).ConfigureAwait(false);
+        AllowsDirect = answer.RootElement.TryGetProperty("config", out JsonElement config)
+            && config.TryGetProperty("allow_direct", out JsonElement direct) && direct.ValueKind == JsonValueKind.True;
     }
 
     /// <summary>
@@ -186,15 +191,13 @@ internal sealed class JetStream(NatsLink link, string stream)
     /// <summary>Null also where the stream does not allow direct reads, or the replica asked is behind.</summary>
     private async ValueTask<StoredMessage?> GetDirectAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken)
     {
-        NatsMsg<NatsMemoryOwner<byte>> answer;
-        try
-        {
-            answer = await link.RequestAsync<NatsMemoryOwner<byte>>($"$JS.API.DIRECT.GET.{stream}", request, null, cancellationToken).ConfigureAwait(false);
-        }
-        catch (ReplicaException e) when (e.InnerException is NatsNoRespondersException)
+        if (!AllowsDirect)
         {
             return null;
         }
+
+        NatsMsg<NatsMemoryOwner<byte>> answer = await link.RequestAsync<NatsMemoryOwner<byte>>(
+            $"$JS.API.DIRECT.GET.{stream}", request, null, cancellationToken).ConfigureAwait(false);
 
         string? subject = answer.Headers?["Nats-Subject"];
         if (subject is not null

@@ -83,6 +83,30 @@ internal sealed partial class NatsCluster : IAsyncDisposable
             $"node {node} has caught up");
     }
 
+    /// <summary>What every node itself says of its streams, for the message of a failed test.</summary>
+    public async Task<string> DescribeAsync()
+    {
+        using var http = new HttpClient();
+        var text = new System.Text.StringBuilder();
+        for (int node = 1; node <= Nodes; node++)
+        {
+            try
+            {
+                using JsonDocument report = JsonDocument.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{_server.Port + 5 + node}/jsz?accounts=true&streams=true")));
+                foreach (JsonElement stream in report.RootElement.GetProperty("account_details").EnumerateArray().SelectMany(a => a.GetProperty("stream_detail").EnumerateArray()))
+                {
+                    text.AppendLine(CultureInfo.InvariantCulture, $"node {node}: {stream.GetProperty("name")} {stream.GetProperty("state").GetRawText()}");
+                }
+            }
+            catch (Exception e) when (e is HttpRequestException or KeyNotFoundException)
+            {
+                text.AppendLine(CultureInfo.InvariantCulture, $"node {node}: {e.Message}");
+            }
+        }
+
+        return text.ToString();
+    }
+
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
 
     /// <summary>Waits for a condition that the cluster may refuse to tell for a while.</summary>

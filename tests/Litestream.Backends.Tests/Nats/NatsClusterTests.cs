@@ -49,7 +49,10 @@ public sealed class NatsClusterTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{Kills} kills, {writer.Acknowledged} files acknowledged, {writer.Repeated} writes repeated by the caller, longest write {writer.Longest.TotalSeconds:0.0} s");
-        Assert.Equal(Enumerable.Range(1, writer.Acknowledged), (await bucket.ListAsync(0)).Select(file => (int)file.MaxTxid.Value));
+        int[] listed = [.. (await bucket.ListAsync(0)).Select(file => (int)file.MaxTxid.Value)];
+        Assert.True(
+            listed.SequenceEqual(Enumerable.Range(1, writer.Acknowledged)),
+            $"{listed.Length} files listed, from {listed.FirstOrDefault()} to {listed.LastOrDefault()}{Environment.NewLine}{await cluster.DescribeAsync()}");
         for (int txid = 1; txid <= writer.Acknowledged; txid++)
         {
             Assert.Equal(Writer.Content(txid), await bucket.ReadAsync(0, (ulong)txid, (ulong)txid));
