@@ -65,12 +65,28 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
     }
 
     /// <summary>Reads the newest metadata of every object whose name begins with a prefix.</summary>
-    /// <param name="prefix">A number of bytes that base64 needs no padding for: then encoded names begin with the encoded prefix.</param>
+    /// <remarks>
+    /// The server places the consumer on any node that holds the stream. One that is behind, or that lost messages in a crash, would give a shorter
+    /// list without a word: what it gives is checked against what the stream's leader knows, and what it lacks is asked of the leader.
+    /// </remarks>
+    /// <param name="prefix">What names begin with.</param>
     /// <param name="found">Called with each and the time at which it was stored.</param>
     /// <param name="cancellationToken">Stops the listing.</param>
+    /// <exception cref="ReplicaException">The listing is not complete.</exception>
     public async ValueTask ListAsync(string prefix, Action<ObjectMetadata, DateTimeOffset> found, CancellationToken cancellationToken)
     {
+        if (await jetStream.GetLastAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) is not { } newest)
+        {
+            return; // An empty bucket.
+        }
+
+        newest.Dispose();
+
+        // Base64 turns three bytes into four letters: a name that begins with these bytes begins with these letters.
         string encoded = names.Metadata(prefix[..(prefix.Length / 3 * 3)]);
+        HashSet<string> expected = jetStream.IsReplicated ? await jetStream.GetSubjectsAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) : [];
+        expected.RemoveWhere(subject => !subject.StartsWith(encoded, StringComparison.Ordinal));
+        ulong reached = 0;
         var reader = new ConsumerReader(jetStream, names.AllMetadata, 0);
         await using (reader.ConfigureAwait(false))
         {
@@ -81,18 +97,38 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
                 messages = await reader.PullAsync(ConsumerReader.MaxBatch, cancellationToken).ConfigureAwait(false);
                 foreach (StoredMessage message in messages)
                 {
-                    using (message)
-                    {
-                        if (message.Subject.StartsWith(encoded, StringComparison.Ordinal)
-                            && ObjectMetadata.Parse(message.Data.Memory, message.Sequence) is { IsDeleted: false, IsLink: false } metadata
-                            && metadata.Name.StartsWith(prefix, StringComparison.Ordinal))
-                        {
-                            found(metadata, message.Time ?? DateTimeOffset.UnixEpoch);
-                        }
-                    }
+                    reached = message.Sequence;
+                    expected.Remove(message.Subject);
+                    Report(message);
                 }
             }
             while (messages.Count > 0);
+        }
+
+        if (reached < newest.Sequence)
+        {
+            throw new ReplicaException($"nats: the node asked for the list of bucket \"{names.Bucket}\" is behind its leader, or objects were deleted meanwhile", isTransient: true);
+        }
+
+        foreach (string subject in expected)
+        {
+            if (await jetStream.GetLastAsync(subject, cancellationToken).ConfigureAwait(false) is { } message)
+            {
+                Report(message);
+            }
+        }
+
+        void Report(in StoredMessage message)
+        {
+            using (message)
+            {
+                if (message.Subject.StartsWith(encoded, StringComparison.Ordinal)
+                    && ObjectMetadata.Parse(message.Data.Memory, message.Sequence) is { IsDeleted: false, IsLink: false } metadata
+                    && metadata.Name.StartsWith(prefix, StringComparison.Ordinal))
+                {
+                    found(metadata, message.Time ?? DateTimeOffset.UnixEpoch);
+                }
+            }
         }
     }
 }

@@ -18,12 +18,53 @@ internal sealed class JetStream(NatsLink link, string stream)
     /// <summary>Whether every replica of the stream answers reads. Where it does not, such a request gets no answer at all.</summary>
     private bool AllowsDirect { get; set; }
 
+    /// <summary>Whether the stream lies on several nodes.</summary>
+    public bool IsReplicated { get; private set; }
+
     /// <summary>Asks for the stream; fails with <see cref="JetStreamException.StreamNotFound"/> if there is none.</summary>
     public async ValueTask RequireStreamAsync(CancellationToken cancellationToken)
     {
         using JsonDocument answer = await CallAsync($"$JS.API.STREAM.INFO.{stream}", default, cancellationToken).ConfigureAwait(false);
         AllowsDirect = answer.RootElement.TryGetProperty("config", out JsonElement config)
             && config.TryGetProperty("allow_direct", out JsonElement direct) && direct.ValueKind == JsonValueKind.True;
+        IsReplicated = config.ValueKind == JsonValueKind.Object && Integer(config, "num_replicas") > 1;
+    }
+
+    /// <summary>Subjects that have messages, as the stream's leader knows them.</summary>
+    /// <param name="filter">Subjects of interest.</param>
+    /// <param name="cancellationToken">Ends the requests.</param>
+    public async ValueTask<HashSet<string>> GetSubjectsAsync(string filter, CancellationToken cancellationToken)
+    {
+        HashSet<string> subjects = [];
+        int total;
+        int offset = 0;
+        do
+        {
+            int from = offset;
+            ReadOnlyMemory<byte> request = Json(writer =>
+            {
+                writer.WriteString("subjects_filter", filter);
+                writer.WriteNumber("offset", from);
+            });
+            using JsonDocument answer = await CallAsync($"$JS.API.STREAM.INFO.{stream}", request, cancellationToken).ConfigureAwait(false);
+            total = Integer(answer.RootElement, "total");
+            if (answer.RootElement.TryGetProperty("state", out JsonElement state) && state.TryGetProperty("subjects", out JsonElement page))
+            {
+                foreach (JsonProperty subject in page.EnumerateObject())
+                {
+                    subjects.Add(subject.Name);
+                    offset++;
+                }
+            }
+
+            if (offset == from)
+            {
+                break;
+            }
+        }
+        while (offset < total);
+
+        return subjects;
     }
 
     /// <summary>

@@ -52,7 +52,7 @@ public sealed class NatsClusterTests(ITestOutputHelper output)
         int[] listed = [.. (await bucket.ListAsync(0)).Select(file => (int)file.MaxTxid.Value)];
         Assert.True(
             listed.SequenceEqual(Enumerable.Range(1, writer.Acknowledged)),
-            $"{listed.Length} files listed, from {listed.FirstOrDefault()} to {listed.LastOrDefault()}{Environment.NewLine}{await cluster.DescribeAsync()}");
+            $"{listed.Length} files listed, from {listed.FirstOrDefault()} to {listed.LastOrDefault()}{Environment.NewLine}{string.Join(Environment.NewLine, await cluster.StatesAsync())}");
         for (int txid = 1; txid <= writer.Acknowledged; txid++)
         {
             Assert.Equal(Writer.Content(txid), await bucket.ReadAsync(0, (ulong)txid, (ulong)txid));
