@@ -118,21 +118,34 @@ internal sealed class JetStream(NatsLink link, string stream)
         }
     }
 
-    /// <summary>Removes messages of a subject.</summary>
-    /// <param name="subject">Subject.</param>
-    /// <param name="upTo">First number to keep; null = all go.</param>
-    /// <param name="cancellationToken">Ends the wait for the answer.</param>
-    public async ValueTask PurgeAsync(string subject, ulong? upTo, CancellationToken cancellationToken)
+    /// <summary>Removes all messages of a subject. Not on replicated streams: see <see cref="Bucket.RemoveChunksAsync"/>.</summary>
+    public async ValueTask PurgeAsync(string subject, CancellationToken cancellationToken)
+    {
+        ReadOnlyMemory<byte> request = Json(writer => writer.WriteString("filter", subject));
+        using JsonDocument answer = await CallAsync($"$JS.API.STREAM.PURGE.{stream}", request, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes one message; a missing one is no error.</summary>
+    public async ValueTask DeleteMessageAsync(ulong sequence, CancellationToken cancellationToken)
     {
         ReadOnlyMemory<byte> request = Json(writer =>
         {
-            writer.WriteString("filter", subject);
-            if (upTo is { } sequence)
-            {
-                writer.WriteNumber("seq", sequence);
-            }
+            writer.WriteNumber("seq", sequence);
+            writer.WriteBoolean("no_erase", true);
         });
-        using JsonDocument answer = await CallAsync($"$JS.API.STREAM.PURGE.{stream}", request, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using JsonDocument answer = await CallAsync($"$JS.API.STREAM.MSG.DELETE.{stream}", request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (JetStreamException e) when (!e.IsTransient && e.ErrorCode != JetStreamException.StreamNotFound)
+        {
+            // The server has several words for "it is gone"; only one that is still there is a failure.
+            if (await GetFromLeaderAsync(Json(writer => writer.WriteNumber("seq", sequence)), cancellationToken).ConfigureAwait(false) is { } message)
+            {
+                message.Dispose();
+                throw;
+            }
+        }
     }
 
     /// <summary>The number in the acknowledgement of a published message.</summary>

@@ -301,6 +301,51 @@ public sealed class NatsTrapTests(NatsServerFixture server) : IClassFixture<Nats
         await Assert.ThrowsAsync<ReplicaException>(async () => await reader.PullAsync(1, CancellationToken.None));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Backend_T8_An_upload_that_breaks_off_leaves_no_chunks(bool seekable)
+    {
+        await using TestBucket bucket = await server.CreateBucketAsync();
+        Stream content = new MemoryStream(LtxSample.Create(1, 1, 3_000_000));
+        Stream source = seekable ? new BrokenStream(content, 2_000_000) : new CutStream(content, 2_000_000, new IOException("source broke"));
+        IOException broken = await Assert.ThrowsAsync<IOException>(
+            async () => await bucket.Client.WriteAsync(0, new Txid(1), new Txid(1), source, WriteMode.Overwrite, CancellationToken.None));
+        Assert.Equal("source broke", broken.Message);
+        Assert.Empty(await bucket.SubjectsAsync());
+    }
+
+    [Fact]
+    public async Task A_refused_second_writer_leaves_no_chunks()
+    {
+        await using TestBucket bucket = await server.CreateBucketAsync();
+        await bucket.WriteAsync(0, 1, 1, mode: WriteMode.CreateOnly);
+        await Assert.ThrowsAsync<ReplicaConflictException>(() => bucket.WriteAsync(0, 1, 1, seed: 1, mode: WriteMode.CreateOnly));
+        await bucket.WriteAsync(0, 1, 1, mode: WriteMode.CreateOnly);
+        Assert.Equal(2, (await bucket.SubjectsAsync()).Count);
+    }
+
+    /// <summary>A thousand databases on one server need one connection.</summary>
+    [Fact]
+    public async Task Clients_of_one_server_and_user_share_a_connection()
+    {
+        var options = new NatsOptions { Url = server.Url, Bucket = "a", RootCas = [] };
+        SharedLink first = SharedLink.Of(server.Transport, options with { Username = "x" });
+        SharedLink second = SharedLink.Of(server.Transport, options with { Username = "x", Bucket = "b", RootCas = [] });
+        SharedLink other = SharedLink.Of(server.Transport, options with { Username = "y" });
+        Assert.Same(first, second);
+        Assert.NotSame(first, other);
+        NATS.Client.Core.NatsConnection connection = await first.Link.OpenAsync(CancellationToken.None);
+        await first.ReleaseAsync();
+        Assert.Same(connection, await second.Link.OpenAsync(CancellationToken.None));
+        await second.ReleaseAsync();
+        await other.ReleaseAsync();
+        Assert.Equal(NATS.Client.Core.NatsConnectionState.Closed, connection.ConnectionState);
+        SharedLink again = SharedLink.Of(server.Transport, options with { Username = "x" });
+        Assert.NotSame(first, again);
+        await again.ReleaseAsync();
+    }
+
     [Fact]
     public async Task Delete_all_leaves_what_is_not_ours()
     {
@@ -390,4 +435,14 @@ public sealed class NatsTrapTests(NatsServerFixture server) : IClassFixture<Nats
     }
 
     private static string Base64(byte[] bytes) => Convert.ToBase64String(bytes).Replace('+', '-').Replace('/', '_');
+
+    /// <summary>Seekable, and broken at the same place every time.</summary>
+    private sealed class BrokenStream(Stream inner, long bytes) : MemoryStream(ToArray(inner))
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => Position >= bytes
+            ? throw new IOException("source broke")
+            : base.ReadAsync(buffer[..(int)Math.Min(buffer.Length, bytes - Position)], cancellationToken);
+
+        private static byte[] ToArray(Stream inner) => ((MemoryStream)inner).ToArray();
+    }
 }
