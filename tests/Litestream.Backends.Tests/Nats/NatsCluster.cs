@@ -68,8 +68,8 @@ internal sealed partial class NatsCluster : IAsyncDisposable
     }
 
     /// <summary>
-    /// Starts a killed node again and waits until all nodes have everything: each is asked for itself, since the leader calls a node current that
-    /// is still copying old messages (nats-server 2.9), and a copy that became leader then would be all there is.
+    /// Starts a killed node again and waits until all nodes have everything. Each is asked for itself: the leader calls a node current that has
+    /// the newest messages, even if it lost older ones.
     /// </summary>
     public async Task RestartAsync(int node, TestBucket bucket)
     {

@@ -340,7 +340,7 @@ public sealed class NatsTrapTests(NatsServerFixture server) : IClassFixture<Nats
         Assert.Same(connection, await second.Link.OpenAsync(CancellationToken.None));
         await second.ReleaseAsync();
         await other.ReleaseAsync();
-        Assert.Equal(NATS.Client.Core.NatsConnectionState.Closed, connection.ConnectionState);
+        await Assert.ThrowsAnyAsync<Exception>(async () => await connection.PingAsync(CancellationToken.None)); // Closed with the last client.
         SharedLink again = SharedLink.Of(server.Transport, options with { Username = "x" });
         Assert.NotSame(first, again);
         await again.ReleaseAsync();
