@@ -3,6 +3,9 @@ namespace Litestream.Storage.Nats;
 /// <summary>Single steps on the objects of one bucket, without retries.</summary>
 internal sealed class Bucket(JetStream jetStream, ObjectNames names)
 {
+    /// <summary>Deletions of messages on their way at a time.</summary>
+    private const int RemoveWindow = 16;
+
     public JetStream JetStream => jetStream;
 
     public ObjectNames Names => names;
@@ -41,8 +44,8 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
     }
 
     /// <summary>
-    /// Deletes an object in upstream's order: tombstone, chunks. Then the tombstone goes, too: it would be read in every listing for ever (trap T9). Its
-    /// number bounds the purge, so that an object written again meanwhile stays. A repeated call finishes an earlier one.
+    /// Deletes an object in upstream's order: tombstone, chunks. Then the tombstone goes, too: it would be read in every listing for ever (trap T9). It
+    /// is removed by its number, so that an object written again meanwhile stays. A repeated call finishes an earlier one.
     /// </summary>
     public async ValueTask<bool> DeleteAsync(string name, CancellationToken cancellationToken)
     {
@@ -57,20 +60,84 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
 
         if ((newest.Object ?? newest.Tombstone) is { } deleted)
         {
-            await jetStream.PurgeAsync(names.Chunks(deleted.Nuid), null, cancellationToken).ConfigureAwait(false);
-            await jetStream.PurgeAsync(subject, tombstone + 1, cancellationToken).ConfigureAwait(false);
+            await RemoveChunksAsync(deleted.Nuid, deleted.Map, cancellationToken).ConfigureAwait(false);
+            await jetStream.DeleteMessageAsync(tombstone, cancellationToken).ConfigureAwait(false);
         }
 
         return true;
     }
 
+    /// <summary>Removes the chunks of an object that is not visible any more, or never was.</summary>
+    /// <remarks>
+    /// A stream on one node is purged by subject, as upstream does. On a replicated stream each message is deleted by its number: a purge stays
+    /// in the log of the cluster, and nodes of nats-server 2.9 that replay it after a crash drop every older message of the stream, whatever its
+    /// subject; a few crashes later no node has the older half of a replica.
+    /// </remarks>
+    /// <param name="nuid">Identifier of the chunks.</param>
+    /// <param name="map">Where they lie; null if that is not known.</param>
+    /// <param name="cancellationToken">Ends the requests.</param>
+    public async ValueTask RemoveChunksAsync(string nuid, ChunkMap? map, CancellationToken cancellationToken)
+    {
+        if (!jetStream.IsReplicated)
+        {
+            await jetStream.PurgeAsync(names.Chunks(nuid), cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        List<ulong> sequences = map is null ? [] : [.. Enumerable.Range(0, map.Count).Select(map.SequenceOf)];
+        if (map is null)
+        {
+            await FindChunksAsync(nuid, sequences, cancellationToken).ConfigureAwait(false);
+        }
+
+        await Parallel.ForEachAsync(
+            sequences,
+            new ParallelOptions { MaxDegreeOfParallelism = RemoveWindow, CancellationToken = cancellationToken },
+            (sequence, token) => jetStream.DeleteMessageAsync(sequence, token)).ConfigureAwait(false);
+    }
+
+    private async ValueTask FindChunksAsync(string nuid, List<ulong> sequences, CancellationToken cancellationToken)
+    {
+        var reader = new ConsumerReader(jetStream, names.Chunks(nuid), 1, headersOnly: true);
+        await using (reader.ConfigureAwait(false))
+        {
+            int before;
+            do
+            {
+                before = sequences.Count;
+                foreach (StoredMessage message in await reader.PullAsync(ConsumerReader.MaxBatch, cancellationToken).ConfigureAwait(false))
+                {
+                    sequences.Add(message.Sequence);
+                    message.Dispose();
+                }
+            }
+            while (sequences.Count > before);
+        }
+    }
+
     /// <summary>Reads the newest metadata of every object whose name begins with a prefix.</summary>
-    /// <param name="prefix">A number of bytes that base64 needs no padding for: then encoded names begin with the encoded prefix.</param>
+    /// <remarks>
+    /// The server places the consumer on any node that holds the stream. One that is behind, or that lost messages in a crash, would give a shorter
+    /// list without a word: what it gives is checked against what the stream's leader knows, and what it lacks is asked of the leader.
+    /// </remarks>
+    /// <param name="prefix">What names begin with.</param>
     /// <param name="found">Called with each and the time at which it was stored.</param>
     /// <param name="cancellationToken">Stops the listing.</param>
+    /// <exception cref="ReplicaException">The listing is not complete.</exception>
     public async ValueTask ListAsync(string prefix, Action<ObjectMetadata, DateTimeOffset> found, CancellationToken cancellationToken)
     {
+        if (await jetStream.GetLastAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) is not { } newest)
+        {
+            return; // An empty bucket.
+        }
+
+        newest.Dispose();
+
+        // Base64 turns three bytes into four letters: a name that begins with these bytes begins with these letters.
         string encoded = names.Metadata(prefix[..(prefix.Length / 3 * 3)]);
+        HashSet<string> expected = jetStream.IsReplicated ? await jetStream.GetSubjectsAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) : [];
+        expected.RemoveWhere(subject => !subject.StartsWith(encoded, StringComparison.Ordinal));
+        ulong reached = 0;
         var reader = new ConsumerReader(jetStream, names.AllMetadata, 0);
         await using (reader.ConfigureAwait(false))
         {
@@ -81,18 +148,38 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
                 messages = await reader.PullAsync(ConsumerReader.MaxBatch, cancellationToken).ConfigureAwait(false);
                 foreach (StoredMessage message in messages)
                 {
-                    using (message)
-                    {
-                        if (message.Subject.StartsWith(encoded, StringComparison.Ordinal)
-                            && ObjectMetadata.Parse(message.Data.Memory, message.Sequence) is { IsDeleted: false, IsLink: false } metadata
-                            && metadata.Name.StartsWith(prefix, StringComparison.Ordinal))
-                        {
-                            found(metadata, message.Time ?? DateTimeOffset.UnixEpoch);
-                        }
-                    }
+                    reached = message.Sequence;
+                    expected.Remove(message.Subject);
+                    Report(message);
                 }
             }
             while (messages.Count > 0);
+        }
+
+        if (reached < newest.Sequence)
+        {
+            throw new ReplicaException($"nats: the node asked for the list of bucket \"{names.Bucket}\" is behind its leader, or objects were deleted meanwhile", isTransient: true);
+        }
+
+        foreach (string subject in expected)
+        {
+            if (await jetStream.GetLastAsync(subject, cancellationToken).ConfigureAwait(false) is { } message)
+            {
+                Report(message);
+            }
+        }
+
+        void Report(in StoredMessage message)
+        {
+            using (message)
+            {
+                if (message.Subject.StartsWith(encoded, StringComparison.Ordinal)
+                    && ObjectMetadata.Parse(message.Data.Memory, message.Sequence) is { IsDeleted: false, IsLink: false } metadata
+                    && metadata.Name.StartsWith(prefix, StringComparison.Ordinal))
+                {
+                    found(metadata, message.Time ?? DateTimeOffset.UnixEpoch);
+                }
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ internal static class ConnectionSettings
     {
         if (options.Jwt.Length > 0 && options.Seed.Length > 0)
         {
-            _ = ReadSeed(options.Seed);
+            _ = PublicKeyOf(options.Seed);
             return NatsAuthOpts.Default with { Jwt = options.Jwt, Seed = options.Seed };
         }
 
@@ -56,7 +56,7 @@ internal static class ConnectionSettings
 
         if (options.NKey.Length > 0)
         {
-            return options.Seed.Length > 0 && ReadSeed(options.Seed).GetPublicKey() == options.NKey
+            return options.Seed.Length > 0 && PublicKeyOf(options.Seed) == options.NKey
                 ? NatsAuthOpts.Default with { NKey = options.NKey, Seed = options.Seed }
                 : throw new ReplicaException("nats: nkey needs its private part: set seed to the seed of this very nkey", isTransient: false);
         }
@@ -75,11 +75,12 @@ internal static class ConnectionSettings
         };
     }
 
-    private static KeyPair ReadSeed(string seed)
+    private static string PublicKeyOf(string seed)
     {
         try
         {
-            return KeyPair.FromSeed(seed);
+            using KeyPair pair = KeyPair.FromSeed(seed);
+            return pair.GetPublicKey();
         }
         catch (FormatException e)
         {

@@ -9,7 +9,8 @@ namespace Litestream.Storage.Nats;
 /// <param name="jetStream">The stream.</param>
 /// <param name="filter">Subjects wanted.</param>
 /// <param name="startSequence">First message wanted; 0 = the newest message of every subject.</param>
-internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong startSequence) : IAsyncDisposable
+/// <param name="headersOnly">True: messages come without content.</param>
+internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong startSequence, bool headersOnly = false) : IAsyncDisposable
 {
     /// <summary>The largest batch that may be asked for; the client library drops what comes beyond its queue.</summary>
     public const int MaxBatch = 1000;
@@ -133,6 +134,11 @@ internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong s
             writer.WriteString("ack_policy", "none");
             writer.WriteString("filter_subject", filter);
             writer.WriteString("replay_policy", "instant");
+            if (headersOnly)
+            {
+                writer.WriteBoolean("headers_only", true);
+            }
+
             writer.WriteNumber("inactive_threshold", InactiveNanoseconds);
             writer.WriteNumber("num_replicas", 1);
             writer.WriteBoolean("mem_storage", true);

@@ -15,10 +15,56 @@ internal sealed class JetStream(NatsLink link, string stream)
 
     public string Stream => stream;
 
+    /// <summary>Whether every replica of the stream answers reads. Where it does not, such a request gets no answer at all.</summary>
+    private bool AllowsDirect { get; set; }
+
+    /// <summary>Whether the stream lies on several nodes.</summary>
+    public bool IsReplicated { get; private set; }
+
     /// <summary>Asks for the stream; fails with <see cref="JetStreamException.StreamNotFound"/> if there is none.</summary>
     public async ValueTask RequireStreamAsync(CancellationToken cancellationToken)
     {
         using JsonDocument answer = await CallAsync($"$JS.API.STREAM.INFO.{stream}", default, cancellationToken).ConfigureAwait(false);
+        AllowsDirect = answer.RootElement.TryGetProperty("config", out JsonElement config)
+            && config.TryGetProperty("allow_direct", out JsonElement direct) && direct.ValueKind == JsonValueKind.True;
+        IsReplicated = config.ValueKind == JsonValueKind.Object && Integer(config, "num_replicas") > 1;
+    }
+
+    /// <summary>Subjects that have messages, as the stream's leader knows them.</summary>
+    /// <param name="filter">Subjects of interest.</param>
+    /// <param name="cancellationToken">Ends the requests.</param>
+    public async ValueTask<HashSet<string>> GetSubjectsAsync(string filter, CancellationToken cancellationToken)
+    {
+        HashSet<string> subjects = [];
+        int total;
+        int offset = 0;
+        do
+        {
+            int from = offset;
+            ReadOnlyMemory<byte> request = Json(writer =>
+            {
+                writer.WriteString("subjects_filter", filter);
+                writer.WriteNumber("offset", from);
+            });
+            using JsonDocument answer = await CallAsync($"$JS.API.STREAM.INFO.{stream}", request, cancellationToken).ConfigureAwait(false);
+            total = Integer(answer.RootElement, "total");
+            if (answer.RootElement.TryGetProperty("state", out JsonElement state) && state.TryGetProperty("subjects", out JsonElement page))
+            {
+                foreach (JsonProperty subject in page.EnumerateObject())
+                {
+                    subjects.Add(subject.Name);
+                    offset++;
+                }
+            }
+
+            if (offset == from)
+            {
+                break;
+            }
+        }
+        while (offset < total);
+
+        return subjects;
     }
 
     /// <summary>
@@ -72,21 +118,34 @@ internal sealed class JetStream(NatsLink link, string stream)
         }
     }
 
-    /// <summary>Removes messages of a subject.</summary>
-    /// <param name="subject">Subject.</param>
-    /// <param name="upTo">First number to keep; null = all go.</param>
-    /// <param name="cancellationToken">Ends the wait for the answer.</param>
-    public async ValueTask PurgeAsync(string subject, ulong? upTo, CancellationToken cancellationToken)
+    /// <summary>Removes all messages of a subject. Not on replicated streams: see <see cref="Bucket.RemoveChunksAsync"/>.</summary>
+    public async ValueTask PurgeAsync(string subject, CancellationToken cancellationToken)
+    {
+        ReadOnlyMemory<byte> request = Json(writer => writer.WriteString("filter", subject));
+        using JsonDocument answer = await CallAsync($"$JS.API.STREAM.PURGE.{stream}", request, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes one message; a missing one is no error.</summary>
+    public async ValueTask DeleteMessageAsync(ulong sequence, CancellationToken cancellationToken)
     {
         ReadOnlyMemory<byte> request = Json(writer =>
         {
-            writer.WriteString("filter", subject);
-            if (upTo is { } sequence)
-            {
-                writer.WriteNumber("seq", sequence);
-            }
+            writer.WriteNumber("seq", sequence);
+            writer.WriteBoolean("no_erase", true);
         });
-        using JsonDocument answer = await CallAsync($"$JS.API.STREAM.PURGE.{stream}", request, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using JsonDocument answer = await CallAsync($"$JS.API.STREAM.MSG.DELETE.{stream}", request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (JetStreamException e) when (!e.IsTransient && e.ErrorCode != JetStreamException.StreamNotFound)
+        {
+            // The server has several words for "it is gone"; only one that is still there is a failure.
+            if (await GetFromLeaderAsync(Json(writer => writer.WriteNumber("seq", sequence)), cancellationToken).ConfigureAwait(false) is { } message)
+            {
+                message.Dispose();
+                throw;
+            }
+        }
     }
 
     /// <summary>The number in the acknowledgement of a published message.</summary>
@@ -186,15 +245,13 @@ internal sealed class JetStream(NatsLink link, string stream)
     /// <summary>Null also where the stream does not allow direct reads, or the replica asked is behind.</summary>
     private async ValueTask<StoredMessage?> GetDirectAsync(ReadOnlyMemory<byte> request, CancellationToken cancellationToken)
     {
-        NatsMsg<NatsMemoryOwner<byte>> answer;
-        try
-        {
-            answer = await link.RequestAsync<NatsMemoryOwner<byte>>($"$JS.API.DIRECT.GET.{stream}", request, null, cancellationToken).ConfigureAwait(false);
-        }
-        catch (ReplicaException e) when (e.InnerException is NatsNoRespondersException)
+        if (!AllowsDirect)
         {
             return null;
         }
+
+        NatsMsg<NatsMemoryOwner<byte>> answer = await link.RequestAsync<NatsMemoryOwner<byte>>(
+            $"$JS.API.DIRECT.GET.{stream}", request, null, cancellationToken).ConfigureAwait(false);
 
         string? subject = answer.Headers?["Nats-Subject"];
         if (subject is not null

@@ -51,7 +51,7 @@ public sealed partial class NatsReplicaClient
         {
             foreach (string nuid in upload.Abandoned)
             {
-                await PurgeAsync(bucket, nuid).ConfigureAwait(false);
+                await RemoveChunksAsync(bucket, nuid, null).ConfigureAwait(false);
             }
         }
     }
@@ -99,12 +99,12 @@ public sealed partial class NatsReplicaClient
             cancellationToken).ConfigureAwait(false);
         if (placement == Placement.Taken)
         {
-            await PurgeAsync(bucket, metadata.Nuid).ConfigureAwait(false);
+            await RemoveChunksAsync(bucket, metadata.Nuid, metadata.Map).ConfigureAwait(false);
             await RequireSameAsync(info, trailer, metadata.Name, cancellationToken).ConfigureAwait(false);
         }
         else if ((replaced.Object ?? replaced.Tombstone) is { } former)
         {
-            await PurgeAsync(bucket, former.Nuid).ConfigureAwait(false);
+            await RemoveChunksAsync(bucket, former.Nuid, former.Map).ConfigureAwait(false);
         }
     }
 
@@ -121,15 +121,15 @@ public sealed partial class NatsReplicaClient
     }
 
     /// <summary>Removes chunks that belong to no object. That they stay costs space, nothing else: it is not worth failing for.</summary>
-    private async ValueTask PurgeAsync(Bucket bucket, string nuid)
+    private async ValueTask RemoveChunksAsync(Bucket bucket, string nuid, ChunkMap? map)
     {
         try
         {
-            await bucket.JetStream.PurgeAsync(bucket.Names.Chunks(nuid), null, CancellationToken.None).ConfigureAwait(false);
+            await bucket.RemoveChunksAsync(nuid, map, CancellationToken.None).ConfigureAwait(false);
         }
         catch (ReplicaException e)
         {
-            _transport.Logger.Write(LogLevel.Warning, "chunks that belong to no object could not be purged", ("replica", _options), ("nuid", nuid), ("error", e.Message));
+            _transport.Logger.Write(LogLevel.Warning, "chunks that belong to no object could not be removed", ("replica", _options), ("nuid", nuid), ("error", e.Message));
         }
     }
 }

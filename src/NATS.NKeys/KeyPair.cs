@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Org.BouncyCastle.Math.EC.Rfc8032;
 
 namespace NATS.NKeys;
@@ -6,7 +7,7 @@ namespace NATS.NKeys;
 /// An Ed25519 key in the text form of NATS: a seed <c>S…</c> of 58 characters, its public key <c>U…</c> of 56. Base32 (RFC 4648, no padding) of
 /// prefix, key and CRC-16. Exactly the members that the NATS client library uses.
 /// </summary>
-public sealed class KeyPair
+public sealed class KeyPair : IDisposable
 {
     private const int SeedCharacters = 58;
     private const int SeedPrefix = 18 << 3;
@@ -14,6 +15,7 @@ public sealed class KeyPair
     private readonly byte[] _seed;
     private readonly byte[] _publicKey;
     private readonly byte _type;
+    private bool _disposed;
 
     private KeyPair(byte[] seed, byte type)
     {
@@ -43,12 +45,20 @@ public sealed class KeyPair
     /// <summary>The public key, 56 characters; its first letter tells the type (<c>U</c> = user).</summary>
     public string GetPublicKey() => NKeyText.Encode([_type, .. _publicKey]);
 
+    /// <summary>Wipes the seed. The public key stays readable; signing is over.</summary>
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(_seed);
+        _disposed = true;
+    }
+
     /// <summary>Signs with Ed25519.</summary>
     /// <param name="data">What is signed.</param>
     /// <param name="signature">Receives 64 bytes.</param>
     /// <exception cref="ArgumentException">There is no room for the signature.</exception>
     public void Sign(ReadOnlyMemory<byte> data, Memory<byte> signature)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (signature.Length < Ed25519.SignatureSize)
         {
             throw new ArgumentException($"a signature has {Ed25519.SignatureSize} bytes", nameof(signature));

@@ -67,7 +67,10 @@ internal sealed partial class NatsCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a killed node again and waits until all nodes have everything.</summary>
+    /// <summary>
+    /// Starts a killed node again and waits until all nodes have everything. Each is asked for itself: the leader calls a node current that has
+    /// the newest messages, even if it lost older ones.
+    /// </summary>
     public async Task RestartAsync(int node, TestBucket bucket)
     {
         using Process restart = Process.Start(Path.Combine(_server.Folder, "restart-node"), [$"{node}"])!;
@@ -76,12 +79,40 @@ internal sealed partial class NatsCluster : IAsyncDisposable
             async () =>
             {
                 using JsonDocument info = await bucket.JetStream.CallAsync($"$JS.API.STREAM.INFO.{bucket.Names.Stream}", default, CancellationToken.None);
-                return info.RootElement.GetProperty("cluster").TryGetProperty("replicas", out JsonElement replicas)
-                    && replicas.GetArrayLength() == Nodes - 1
-                    && replicas.EnumerateArray().All(r => r.GetProperty("current").GetBoolean() && !(r.TryGetProperty("offline", out JsonElement offline) && offline.GetBoolean()));
+                JsonElement leader = info.RootElement.GetProperty("state");
+                foreach (string report in await StatesAsync())
+                {
+                    using JsonDocument state = JsonDocument.Parse(report);
+                    if (Number(state.RootElement, "first_seq") != Number(leader, "first_seq") || Number(state.RootElement, "last_seq") < Number(leader, "last_seq"))
+                    {
+                        return false;
+                    }
+                }
+
+                return true;
             },
             $"node {node} has caught up");
     }
+
+    /// <summary>What every node itself says of its one stream; <c>{}</c> if it says nothing.</summary>
+    public async Task<string[]> StatesAsync()
+    {
+        using var http = new HttpClient();
+        return await Task.WhenAll(Enumerable.Range(1, Nodes).Select(async node =>
+        {
+            try
+            {
+                using JsonDocument report = JsonDocument.Parse(await http.GetStringAsync(new Uri($"http://127.0.0.1:{_server.Port + 5 + node}/jsz?accounts=true&streams=true")));
+                return report.RootElement.GetProperty("account_details")[0].GetProperty("stream_detail")[0].GetProperty("state").GetRawText();
+            }
+            catch (Exception e) when (e is HttpRequestException or KeyNotFoundException or IndexOutOfRangeException or InvalidOperationException)
+            {
+                return "{}";
+            }
+        }));
+    }
+
+    private static long Number(JsonElement state, string name) => state.TryGetProperty(name, out JsonElement value) ? value.GetInt64() : -1;
 
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Litestream.Ltx;
 using Litestream.Storage;
 using Litestream.Storage.Transport;
 using Litestream.TestKit.Replicas;
@@ -49,22 +50,33 @@ public sealed class NatsClusterTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{Kills} kills, {writer.Acknowledged} files acknowledged, {writer.Repeated} writes repeated by the caller, longest write {writer.Longest.TotalSeconds:0.0} s");
-        Assert.Equal(Enumerable.Range(1, writer.Acknowledged), (await bucket.ListAsync(0)).Select(file => (int)file.MaxTxid.Value));
-        for (int txid = 1; txid <= writer.Acknowledged; txid++)
+        int[] listed = [.. (await bucket.ListAsync(0)).Select(file => (int)file.MaxTxid.Value)];
+        Assert.True(
+            listed.SequenceEqual(writer.Expected),
+            $"{listed.Length} files listed, from {listed.FirstOrDefault()} to {listed.LastOrDefault()}{Environment.NewLine}{string.Join(Environment.NewLine, await cluster.StatesAsync())}");
+        foreach (int txid in listed)
         {
             Assert.Equal(Writer.Content(txid), await bucket.ReadAsync(0, (ulong)txid, (ulong)txid));
         }
     }
 
-    /// <summary>Writes file after file as the engine does: the next one only when the last one is acknowledged, a failed one again.</summary>
+    /// <summary>Writes file after file as the engine does: the next one only when the last one is acknowledged, a failed one again; old ones are deleted.</summary>
     private sealed class Writer(TestBucket bucket)
     {
+        /// <summary>Every fourth file is deleted ten files later: a deletion must not take others along when a node comes back.</summary>
+        private const int DeleteEvery = 4;
+
+        private const int DeleteBehind = 10;
+
         private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
         private volatile int _acknowledged;
         private volatile bool _stopped;
 
         public int Acknowledged => _acknowledged;
+
+        /// <summary>What is acknowledged and was not deleted.</summary>
+        public IEnumerable<int> Expected => Enumerable.Range(1, _acknowledged).Where(txid => txid % DeleteEvery != 0 || txid + DeleteBehind > _acknowledged);
 
         public int Repeated { get; private set; }
 
@@ -84,7 +96,13 @@ public sealed class NatsClusterTests(ITestOutputHelper output)
                 {
                     try
                     {
-                        await bucket.WriteAsync(0, (ulong)txid, (ulong)txid, Content(txid), WriteMode.CreateOnly);
+                        LtxFileInfo written = await bucket.WriteAsync(0, (ulong)txid, (ulong)txid, Content(txid), WriteMode.CreateOnly);
+                        if (txid > DeleteBehind && (txid - DeleteBehind) % DeleteEvery == 0)
+                        {
+                            var old = new Txid((ulong)(txid - DeleteBehind));
+                            await bucket.Client.DeleteAsync([written with { MinTxid = old, MaxTxid = old }], CancellationToken.None);
+                        }
+
                         break;
                     }
                     catch (ReplicaException e) when (e.IsTransient)
