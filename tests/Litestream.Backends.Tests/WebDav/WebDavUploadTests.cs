@@ -91,6 +91,26 @@ public sealed class WebDavUploadTests(WebDavServer server) : IClassFixture<WebDa
     }
 
     [Theory]
+    [InlineData(404)]
+    [InlineData(412)]
+    public async Task A_file_that_is_gone_when_it_is_compared_is_uploaded_again(int status)
+    {
+        await using Interposer between = await BetweenAsync(async exchange =>
+        {
+            if (exchange.Method == "MOVE")
+            {
+                await exchange.RespondAsync(status);
+                return true;
+            }
+
+            return false;
+        });
+        await using WebDavReplicaClient client = server.Client(between.Url, WebDavServer.NewPath());
+        ReplicaException failure = await Assert.ThrowsAsync<ReplicaException>(() => GcsServer.Write(client, 0, 1, 1, mode: WriteMode.CreateOnly));
+        Assert.True(failure.IsTransient);
+    }
+
+    [Theory]
     [InlineData(405)]
     [InlineData(501)]
     public async Task A_server_that_cannot_rename_gets_the_file_under_its_name(int status)
