@@ -81,6 +81,7 @@ internal sealed class FaultWorkload(FaultProxy proxy, Func<int, IReplicaClient> 
         private readonly Random _random = new(number);
         private readonly Dictionary<(int Level, ulong Min, ulong Max), (int Size, int Seed)> _files = [];
         private readonly HashSet<(int Level, ulong Min, ulong Max)> _deleting = [];
+        private readonly HashSet<ulong> _seeks = [];
         private ulong _next = 1;
         private ulong _first = 1;
         private int _version;
@@ -94,6 +95,11 @@ internal sealed class FaultWorkload(FaultProxy proxy, Func<int, IReplicaClient> 
             while (!isEnough())
             {
                 await CreateAsync();
+                if (!owner._defects.IsEmpty)
+                {
+                    return;
+                }
+
                 switch (_random.Next(8))
                 {
                     case 0:
@@ -170,8 +176,12 @@ internal sealed class FaultWorkload(FaultProxy proxy, Func<int, IReplicaClient> 
         {
             int size = _random.Next(130, 20_000);
             var name = (0, _next, _next);
-            while (!await AttemptAsync($"create {name}", () => WriteAsync(name, (size, 0), WriteMode.CreateOnly)) && owner._defects.IsEmpty)
+            while (!await AttemptAsync($"create {name}", () => WriteAsync(name, (size, 0), WriteMode.CreateOnly)))
             {
+                if (!owner._defects.IsEmpty)
+                {
+                    return;
+                }
             }
 
             _next++;
@@ -198,17 +208,23 @@ internal sealed class FaultWorkload(FaultProxy proxy, Func<int, IReplicaClient> 
         private Task<bool> ListAsync() => AttemptAsync("list", async () =>
         {
             int level = _random.Next(3) == 0 ? 1 : 0;
-            ulong seek = _random.Next(3) == 0 ? _first : 0;
+            ulong seek = level == 0 ? (ulong)_random.Next((int)_next) : 0;
+
+            // No earlier answer to a request that was never sent before: such a list is complete, others may be old.
+            bool isFresh = level == 0 && _seeks.Add(seek);
+            HashSet<ulong> expected = [.. _files.Keys.Where(key => isFresh && key.Level == 0 && key.Min >= seek && !_deleting.Contains(key)).Select(key => key.Min)];
             (ulong, ulong) last = default;
             await foreach (LtxFileInfo file in client.ListAsync(level, new Txid(seek), _random.Next(4) == 0, CancellationToken.None))
             {
-                // It may be an old list: files may be missing from it, or be in it and deleted, but none may be torn or invented.
                 var name = (level, file.MinTxid.Value, file.MaxTxid.Value);
                 Check(file.MinTxid.Value >= seek && file.MinTxid.Value < _next, $"list has {name}");
                 Check(level > 0 || !_files.TryGetValue(name, out (int Size, int Seed) known) || known.Size == file.Size, $"list has {file.Size} bytes for {name}");
                 Check((name.Item2, name.Item3).CompareTo(last) > 0, $"list is not sorted at {name}");
                 last = (name.Item2, name.Item3);
+                expected.Remove(name.Item2);
             }
+
+            Check(expected.Count == 0, $"list from {seek} on lacks {string.Join(' ', expected)}");
         });
 
         private Task<bool> ReadAsync()
