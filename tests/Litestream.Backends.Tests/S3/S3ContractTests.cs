@@ -1,3 +1,4 @@
+using Litestream.Storage;
 using Litestream.Storage.S3;
 using Litestream.TestKit.Replicas;
 using Xunit;
@@ -5,7 +6,8 @@ using Xunit;
 namespace Litestream.Backends.Tests.S3;
 
 /// <summary>The contract of all replica clients on Ceph.</summary>
-public sealed class CephContractTests(CephServer server) : IClassFixture<CephServer>
+[Collection(CephGroup.Name)]
+public sealed class CephContractTests(CephServer server)
 {
     public static TheoryData<string> Cases => [.. ReplicaClientContract.Cases.Select(c => c.Name)];
 
@@ -30,4 +32,21 @@ public sealed class SwiftContractTests(SwiftServer server) : IClassFixture<Swift
         await using S3ReplicaClient client = server.CreateClient();
         await ReplicaClientContract.Cases.Single(c => c.Name == name).Run(client);
     }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".")]
+    [InlineData("sp ace/é")]
+    public async Task Backend_T3_Keys_that_clients_like_to_clean_are_stored_as_they_are(string path)
+    {
+        await using var client = new S3ReplicaClient(server.Options with { Path = path }, server.Transport);
+        await FakeS3.WriteAsync(client);
+        LtxFileInfo only = Assert.Single(await FakeS3.ListAsync(client));
+        await client.DeleteAsync([only], CancellationToken.None);
+        Assert.Empty(await FakeS3.ListAsync(client));
+    }
+
+    [Fact]
+    public async Task A_wrong_secret_and_a_missing_bucket_are_permanent_failures_of_the_first_listing() =>
+        await S3RealServerTests.RequirePermanentAsync(server);
 }
