@@ -34,6 +34,8 @@ need_file /usr/sbin/sshd "openssh-server openssh-sftp-server"
 need_command ssh-agent openssh-client
 need_file /usr/sbin/nats-server nats-server
 need_file /usr/sbin/apache2 "apache2 apache2-utils"   # WebDAV
+need_file /usr/sbin/nginx nginx-light                 # WebDAV: a second server
+need_file /usr/lib/nginx/modules/ngx_http_dav_ext_module.so libnginx-mod-http-dav-ext
 need_command openssl openssl                    # throwaway certificates
 need_command curl curl
 need_command python3 python3

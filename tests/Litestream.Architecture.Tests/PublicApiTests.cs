@@ -12,7 +12,11 @@ public sealed class PublicApiTests
     private const BindingFlags Declared =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
-    public static TheoryData<string> Libraries => ["Litestream.Ltx", "Litestream.Sqlite", "Litestream.Storage", "Litestream.Engine"];
+    public static TheoryData<string> Libraries => 
+    [
+        "Litestream.Ltx", "Litestream.Sqlite", "Litestream.Storage", "Litestream.Storage.S3", "Litestream.Storage.Azure", "Litestream.Storage.Gcs",
+        "Litestream.Storage.Sftp", "Litestream.Storage.Nats", "Litestream.Storage.WebDav", "Litestream.Engine",
+    ];
 
     [Theory]
     [MemberData(nameof(Libraries))]

@@ -197,6 +197,14 @@ public sealed class ConfigurationLoaderTests
     }
 
     [Fact]
+    public void Backend_T27_the_key_is_refused_wherever_it_stands()
+    {
+        using TestHost host = new();
+        host.ParseError("age: {identities: [a]}");
+        host.ParseError("dbs: [{path: /x, replica: {url: \"s3://b/p\", age: {recipients: [a]}}}]");
+    }
+
+    [Fact]
     public void Trap29_age_keys_refuse_to_start_because_the_backup_would_be_plain_text()
     {
         using TestHost host = new();

@@ -85,7 +85,7 @@ public sealed class FileReplicaClientTests : IDisposable
     [Theory]
     [InlineData(WriteMode.Overwrite)]
     [InlineData(WriteMode.CreateOnly)]
-    public async Task T23_a_reported_file_survives_a_power_cut_with_its_time(WriteMode mode)
+    public async Task Backend_T23_a_reported_file_survives_a_power_cut_with_its_time(WriteMode mode)
     {
         var files = new MemoryFileSystem();
         var client = new FileReplicaClient(files, "/a/b/replica");
@@ -102,7 +102,7 @@ public sealed class FileReplicaClientTests : IDisposable
     [Theory]
     [InlineData(WriteMode.Overwrite)]
     [InlineData(WriteMode.CreateOnly)]
-    public async Task T23_no_power_cut_shows_a_torn_file(WriteMode mode)
+    public async Task Backend_T23_no_power_cut_shows_a_torn_file(WriteMode mode)
     {
         // Every call fails once in turn; then the power goes, with random survivors. Whatever has a final name must be whole.
         for (int seed = 0; seed < 200; seed++)
@@ -224,7 +224,7 @@ public sealed class FileReplicaClientTests : IDisposable
     }
 
     [Fact]
-    public async Task T23_new_files_and_directories_get_mode_and_owner_of_the_database()
+    public async Task Backend_T23_new_files_and_directories_get_mode_and_owner_of_the_database()
     {
         Directory.CreateDirectory(_temp["app"]);
         File.SetUnixFileMode(_temp["app"], (UnixFileMode)0x1E8); // 0750

@@ -52,21 +52,7 @@ internal sealed class RestoreCommand : Command
             throw new CliException("-o is required when restoring from a replica URL", $"litestream restore -o /path/to/db {source}");
         }
 
-        if (flags.DryRun.Value && flags.Follow.Value)
-        {
-            throw new CliException("cannot use -dry-run with -f");
-        }
-
-        if (flags.Delta.Value.Length > 0 && flags.Follow.Value)
-        {
-            throw new CliException("cannot use -delta with -f");
-        }
-
-        if (flags.AsOf is not null && flags.Follow.Value)
-        {
-            throw new CliException("cannot use -as-of with -f");
-        }
-
+        RefuseWithFollow();
         flags.ToOptions("/", isUrl);
         (ConfiguredDatabase database, LoggingSettings logging) = Locate(source, isUrl);
         string target = flags.Output.Value.Length > 0 ? flags.Output.Value : database.Options.Path;
@@ -105,6 +91,22 @@ internal sealed class RestoreCommand : Command
             }
 
             return await RestoreAsync(restorer, options, client, database, target, logger).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What makes no sense for a copy that is kept up to date.</summary>
+    private void RefuseWithFollow()
+    {
+        string? with = (flags.DryRun.Value, flags.Delta.Value.Length > 0, flags.AsOf is not null) switch
+        {
+            (true, _, _) => "-dry-run",
+            (_, true, _) => "-delta",
+            (_, _, true) => "-as-of",
+            _ => null,
+        };
+        if (flags.Follow.Value && with is not null)
+        {
+            throw new CliException($"cannot use {with} with -f");
         }
     }
 
