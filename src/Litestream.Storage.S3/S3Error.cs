@@ -61,7 +61,7 @@ internal sealed record S3Error(HttpStatusCode Status, string Code, string Messag
     {
         "NoSuchBucket" => $"bucket {bucket} does not exist there: create it, or check bucket, region and endpoint",
         "InvalidAccessKeyId" => "the store does not know the access key: check access-key-id and endpoint",
-        "SignatureDoesNotMatch" => "check secret-access-key, region, and that nothing on the way rewrites requests",
+        "SignatureDoesNotMatch" => "check access-key-id, secret-access-key and region, and that nothing on the way rewrites requests",
         "RequestTimeTooSkewed" => $"the clocks differ: here it is {Transport.HeaderTime.Format(now)}, at the store {(ServerTime is { } time ? Transport.HeaderTime.Format(time) : "unknown")}: correct the clock of this machine",
         "ExpiredToken" or "InvalidToken" or "TokenRefreshRequired" => "the session token is no longer valid: renew the credentials",
         "AuthorizationHeaderMalformed" or "PermanentRedirect" or "IllegalLocationConstraintException" or "TemporaryRedirect" => RegionAdvice(bucket, region),

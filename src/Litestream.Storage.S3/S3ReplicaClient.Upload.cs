@@ -157,6 +157,8 @@ public sealed partial class S3ReplicaClient
                 string.Create(CultureInfo.InvariantCulture, $"s3: {upload.Key} has more than {MultipartDocument.MaxParts} parts: set a larger part-size"), isTransient: false);
         }
 
+        // Hashing a part must not keep the next one from being read.
+        await Task.Yield();
         tags[part.Number] = await upload.Bucket.UploadPartAsync(upload.Key, id, part.Number, part.Bytes, cancellationToken).ConfigureAwait(false);
     }
 

@@ -166,7 +166,7 @@ public sealed partial class S3ReplicaClient : IReplicaClient
     }
 
     /// <summary>The file with the time of its header; null if it has vanished since it was listed, as if it were listed a moment later (trap T4).</summary>
-    private static async ValueTask<LtxFileInfo?> WithHeaderTimeAsync(S3Bucket bucket, StoredFile file, CancellationToken cancellationToken)
+    private async ValueTask<LtxFileInfo?> WithHeaderTimeAsync(S3Bucket bucket, StoredFile file, CancellationToken cancellationToken)
     {
         if (await bucket.HeadAsync(file.Key, file.Version, cancellationToken).ConfigureAwait(false) is not { } head)
         {
@@ -191,6 +191,12 @@ public sealed partial class S3ReplicaClient : IReplicaClient
         catch (S3Exception e) when (e.Error.Code is "NoSuchKey" or "NoSuchVersion")
         {
             return null;
+        }
+        catch (ReplicaException e) when (e.InnerException is LtxException or ArgumentOutOfRangeException)
+        {
+            // One damaged file must not hide the others; whoever reads it fails.
+            Warn("a file of the replica has no valid header: its time is the one of the store", ("key", file.Key));
+            return file.Info;
         }
     }
 

@@ -334,6 +334,19 @@ public sealed class S3FaultTests
         Assert.Equal(1ul, Assert.Single(await FakeS3.ListAsync(client, accurate: true)).MinTxid.Value);
     }
 
+    [Fact]
+    public async Task Backend_T4_A_damaged_file_keeps_the_stores_time_with_a_warning()
+    {
+        var log = new LogOfLines();
+        await using var s3 = new FakeS3();
+        s3.Put("test/db/0000/" + LtxSample.Name(1, 1), new byte[50]);
+        s3.Put("test/db/0000/" + LtxSample.Name(2, 2), LtxSample.Create(2, 2));
+        using StorageTransport transport = FakeS3.CreateTransport(logger: log);
+        await using var client = new S3ReplicaClient(s3.Options, transport);
+        Assert.Equal([2025, 2024], (await FakeS3.ListAsync(client, accurate: true)).Select(file => file.CreatedAt.Year));
+        Assert.Single(log.Lines, line => line.Contains("no valid header", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(100, 50)]
     [InlineData(8, 8)]
