@@ -32,7 +32,9 @@ internal sealed class SftpLane(SftpClient client, TransportOptions transport)
 
     internal TransportOptions Transport => transport;
 
-    internal bool IsUsable => !Closed && !Retired && client.IsConnected;
+    internal bool IsUsable => !Retired && IsConnected;
+
+    internal bool IsConnected => !Closed && client.IsConnected;
 
     /// <summary>Progress so far: changes with every answer.</summary>
     internal long Activity => Volatile.Read(ref _activity);

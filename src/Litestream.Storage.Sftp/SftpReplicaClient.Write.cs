@@ -345,7 +345,7 @@ public sealed partial class SftpReplicaClient
             return;
         }
 
-        using var patience = new CancellationTokenSource(TempPatience, _transport.Time);
+        using var patience = new CancellationTokenSource(_transport.IdleTimeout < TempPatience ? _transport.IdleTimeout : TempPatience, _transport.Time);
         try
         {
             using SftpLease lease = await _pool.Writes.RentAsync(patience.Token).ConfigureAwait(false);

@@ -23,12 +23,13 @@ internal sealed class UploadFeed(ReplaySource source, SftpLane lane, Cancellatio
     private int _answered;
     private volatile bool _ended;
     private volatile bool _readsSource;
+    private volatile bool _broken;
 
     /// <summary>True while the source is read: silence on the connection means nothing then.</summary>
     internal bool IsReadingSource => _readsSource;
 
     /// <summary>Whether the server confirmed every WRITE.</summary>
-    internal bool IsConfirmed => Volatile.Read(ref _answered) == _sent;
+    internal bool IsConfirmed => !_broken && Volatile.Read(ref _answered) == _sent;
 
     public override bool CanRead => true;
 
@@ -56,6 +57,14 @@ internal sealed class UploadFeed(ReplaySource source, SftpLane lane, Cancellatio
         await WaitAsync(MaxOutstanding - 1).ConfigureAwait(false);
         if (_ended)
         {
+            return 0;
+        }
+
+        // The library drops what is sent on a closed connection without a word.
+        if (!lane.IsConnected)
+        {
+            _broken = true;
+            _ended = true;
             return 0;
         }
 

@@ -75,9 +75,10 @@ public sealed class SftpConnectionTests(SftpServer server)
     {
         using var folder = new TempDirectory();
         StorageServer first = await StorageServer.StartAsync("sftp", folder: folder);
+        await using var proxy = new DelayProxy(first.Port, TimeSpan.Zero);
         SftpOptions options = server.Options() with
         {
-            Host = $"127.0.0.1:{first.Port}",
+            Host = $"127.0.0.1:{proxy.Port}",
             HostKey = await File.ReadAllTextAsync(Path.Combine(first.Folder, "host_key.pub"), TestContext.Current.CancellationToken),
             KeyPath = Path.Combine(first.Folder, "client_key"),
             Path = Path.Combine(first.Folder, "data/db"),
@@ -89,7 +90,10 @@ public sealed class SftpConnectionTests(SftpServer server)
         Task? restarting = null;
         using var source = new SftpTestSource(content, seekable: true, breakAt: 1_000_000, async () =>
         {
-            await first.DisposeAsync();
+            // The processes of the sessions are not in the group of the server: they end with their connections.
+            Task stopping = first.DisposeAsync().AsTask();
+            proxy.Break();
+            await stopping;
             Assert.Empty(Directory.GetFiles(Path.Combine(options.Path, "ltx/0"), "*.ltx"));
             Assert.Single(Directory.GetFiles(Path.Combine(options.Path, "ltx/0"), "*.tmp"));
             restarting = RestartAsync();
@@ -99,6 +103,8 @@ public sealed class SftpConnectionTests(SftpServer server)
         await using StorageServer running = second!;
         Assert.Equal(content, await SftpTrapTests.ReadAsync(client, 0, 1, 1));
         Assert.Single(await SftpTrapTests.ListAsync(client, 0));
+        await client.DisposeAsync();
+        proxy.Break();
 
         async Task RestartAsync()
         {
