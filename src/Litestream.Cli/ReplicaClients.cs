@@ -76,6 +76,7 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
     {
         Bucket = target.Bucket,
         Path = target.Path,
+        FormerPath = target.IsWithoutPath ? "." : null,
         Region = target.Region,
         Endpoint = target.Endpoint,
         ForcePathStyle = target.ForcePathStyle,

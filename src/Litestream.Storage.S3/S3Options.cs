@@ -58,6 +58,12 @@ public sealed record S3Options
     public string SseKmsKeyId { get; init; } = "";
 
     /// <summary>
+    /// A path to use instead of <see cref="Path"/> if there are objects under it; null = none. For URLs without a path: releases of the original program
+    /// wrote their objects under <c>./</c> (backends §1.2), and a backup must be found where it is. Costs one listing.
+    /// </summary>
+    public string? FormerPath { get; init; }
+
+    /// <summary>
     /// Reads the bucket as it was at this time, by the store's clock and inclusive (decision D38): needs a versioned bucket and refuses writes.
     /// Null = as it is.
     /// </summary>

@@ -14,7 +14,7 @@ public sealed partial class S3ReplicaClient : IReplicaClient
     private readonly S3Options _options;
     private readonly StorageTransport _transport;
     private readonly IFileSystem _files;
-    private readonly ReplicaKeys _keys;
+    private ReplicaKeys _keys;
     private readonly SemaphoreSlim _initializing = new(1, 1);
     private S3Bucket? _bucket;
 
@@ -136,11 +136,37 @@ public sealed partial class S3ReplicaClient : IReplicaClient
         await _initializing.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return _bucket ??= await S3Opener.OpenAsync(_options, _transport, _files, cancellationToken).ConfigureAwait(false);
+            if (_bucket is null)
+            {
+                S3Bucket bucket = await S3Opener.OpenAsync(_options, _transport, _files, cancellationToken).ConfigureAwait(false);
+                await FindFormerPathAsync(bucket, cancellationToken).ConfigureAwait(false);
+                Volatile.Write(ref _bucket, bucket);
+            }
+
+            return _bucket;
         }
         finally
         {
             _initializing.Release();
+        }
+    }
+
+    /// <summary>A replica that lies under the former path is the replica (trap B23 of the command line).</summary>
+    private async ValueTask FindFormerPathAsync(S3Bucket bucket, CancellationToken cancellationToken)
+    {
+        if (_options.FormerPath is not { } path)
+        {
+            return;
+        }
+
+        var former = ReplicaKeys.FlatHex(path);
+        await foreach (ObjectListing page in bucket.ListAsync(former.Root, delimiter: null, startAfter: null, cancellationToken).ConfigureAwait(false))
+        {
+            if (page.Objects.Any(stored => stored.Key.StartsWith(former.Root, StringComparison.Ordinal) && ReplicaKeys.Parse(stored.Key) is not null))
+            {
+                _keys = former;
+                return;
+            }
         }
     }
 

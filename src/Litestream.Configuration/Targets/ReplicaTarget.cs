@@ -66,6 +66,9 @@ public sealed record S3Target(string Bucket, string Path) : ReplicaTarget("s3")
     /// <summary>Secret of the static key.</summary>
     public string SecretAccessKey { get; init; } = "";
 
+    /// <summary>True for a URL without any path: earlier releases wrote such replicas under <c>./</c> (trap B23).</summary>
+    public bool IsWithoutPath { get; init; }
+
     /// <summary>Customer-key encryption.</summary>
     public CustomerEncryption Encryption { get; init; } = new("", "", "", "");
 

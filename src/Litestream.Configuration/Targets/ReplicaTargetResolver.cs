@@ -130,6 +130,7 @@ internal sealed class ReplicaTargetResolver(ConfigurationHost host)
         {
             Region = region,
             Endpoint = endpoint,
+            IsWithoutPath = url.IsWithoutPath && source.Relative.Length == 0,
             ForcePathStyle = s.ForcePathStyle ?? url.ForcePathStyle ?? (endpoint.Length > 0 && url.Endpoint.Length == 0 ? true : null),
             SignPayload = s.SignPayload ?? url.SignPayload,
             RequireContentMd5 = s.RequireContentMd5 ?? url.RequireContentMd5,

@@ -12,6 +12,9 @@ internal sealed record S3Url(string Bucket, string Path)
     private const string ArnPrefix = "s3://arn:";
     private const string AccessPoint = ":accesspoint/";
 
+    /// <summary>True if the URL ends with the host.</summary>
+    public bool IsWithoutPath { get; private init; }
+
     public string Region { get; private init; } = "";
 
     public string Endpoint { get; private init; } = "";
@@ -95,7 +98,7 @@ internal sealed record S3Url(string Bucket, string Path)
 
         string[] labels = host.Split('.');
         string rest = labels.Length > 1 ? host[(labels[0].Length + 1)..] : "";
-        S3Url plain = new(labels[0], url.Key);
+        S3Url plain = new(labels[0], url.Key) { IsWithoutPath = url.Path.Length == 0 };
         return (labels.Length, rest) switch
         {
             (_, "s3.amazonaws.com") => plain,

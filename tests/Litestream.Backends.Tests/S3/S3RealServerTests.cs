@@ -42,6 +42,31 @@ public sealed class S3RealServerTests(CephServer server)
         Assert.Empty(await FakeS3.ListAsync(client));
     }
 
+    /// <summary>Command line trap B23: a URL without a path means the whole bucket, and earlier releases wrote under "./" there.</summary>
+    [Fact]
+    public async Task A_replica_under_the_former_path_is_found_and_continued()
+    {
+        await server.SendAsync("PUT", "former");
+        S3Options options = server.Options with { Bucket = "former", Path = "", FormerPath = "." };
+        await using (var fresh = new S3ReplicaClient(options, server.Transport))
+        {
+            await FakeS3.WriteAsync(fresh, 1);
+        }
+
+        await using (var whole = new S3ReplicaClient(options with { FormerPath = null }, server.Transport))
+        {
+            Assert.Single(await FakeS3.ListAsync(whole));
+        }
+
+        await using var former = new S3ReplicaClient(options with { Path = ".", FormerPath = null }, server.Transport);
+        await FakeS3.WriteAsync(former, 1);
+        await FakeS3.WriteAsync(former, 2);
+        await using var found = new S3ReplicaClient(options, server.Transport);
+        Assert.Equal(2, (await FakeS3.ListAsync(found)).Count);
+        await FakeS3.WriteAsync(found, 3);
+        Assert.Equal(3, (await FakeS3.ListAsync(former)).Count);
+    }
+
     [Fact]
     public async Task Of_eight_writers_with_clients_of_their_own_one_wins()
     {
