@@ -3,8 +3,8 @@ namespace Litestream.Storage.S3;
 /// <summary>One request for each object of a page of a listing, several at a time, results in the page's order.</summary>
 internal static class FanOut
 {
-    /// <summary>Most requests at a time (backends §1.8).</summary>
-    public const int MaxConcurrency = 50;
+    /// <summary>Most requests at a time: upstream sends 50 (backends §1.8); a restore shall use no more than 32 connections, these included (decision D9).</summary>
+    public const int MaxConcurrency = 32;
 
     /// <summary>Asks for all items of a page. The first failure stops the rest and is thrown: nothing is guessed instead (trap T4).</summary>
     /// <param name="items">The page.</param>

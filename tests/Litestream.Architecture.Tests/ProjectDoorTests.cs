@@ -19,7 +19,7 @@ public sealed class ProjectDoorTests
         ["Litestream.Storage.Azure"] = (["Litestream.Storage"], ["Azure.Storage.Blobs", "Azure.Identity"]),
         ["Litestream.Storage.Gcs"] = (["Litestream.Storage"], []),
         ["Litestream.Storage.Sftp"] = (["Litestream.Storage"], ["SSH.NET"]),
-        ["Litestream.Storage.Nats"] = (["Litestream.Storage", "NATS.NKeys"], ["NATS.Client.ObjectStore"]),
+        ["Litestream.Storage.Nats"] = (["Litestream.Storage", "NATS.NKeys"], ["NATS.Client.Core"]),
         ["Litestream.Storage.WebDav"] = (["Litestream.Storage"], []),
         ["NATS.NKeys"] = ([], ["BouncyCastle.Cryptography"]),
         ["Litestream"] = (["Litestream.Ltx", "Litestream.Sqlite", "Litestream.Storage"], []),
