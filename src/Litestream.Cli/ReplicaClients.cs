@@ -9,6 +9,7 @@ using Litestream.Storage.S3;
 using Litestream.Storage.S3.Oss;
 using Litestream.Storage.Sftp;
 using Litestream.Storage.Transport;
+using Litestream.Storage.WebDav;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -57,6 +58,7 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         AbsTarget abs => new AzureReplicaClient(Options(abs), Transport),
         GcsTarget gcs => new GcsReplicaClient(new GcsOptions { Bucket = gcs.Bucket, Path = gcs.Path }, Transport),
         SftpTarget sftp => new SftpReplicaClient(Options(sftp, database), Transport),
+        WebDavTarget dav => new WebDavReplicaClient(Options(dav, database), Transport),
         NatsTarget nats => new NatsReplicaClient(Options(nats), Transport),
         _ => throw new CliException($"replica type \"{target.Type}\" is not supported"),
     };
@@ -151,6 +153,16 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         ReconnectWait = target.ReconnectWait,
         Timeout = target.Timeout,
     };
+
+    private static WebDavOptions Options(WebDavTarget target, DatabaseOptions? database) => new()
+    {
+        Url = target.Url,
+        Path = target.Path,
+        Username = target.Username,
+        Password = target.Password,
+        SpoolDirectory = database?.StateDirectory ?? Path.GetTempPath(),
+    };
+
 
     /// <inheritdoc/>
     public void Dispose() => transport?.Dispose();

@@ -38,13 +38,13 @@ public sealed partial class SftpReplicaClient
             throw new ReplicaException($"delete {directory}: more than {MaxDepth} directories deep; remove it on the server", isTransient: false);
         }
 
-        List<ISftpFile> entries = await ReadDirectoryAsync(directory, cancellationToken).ConfigureAwait(false);
-        foreach (ISftpFile child in entries.Where(entry => entry.IsDirectory))
+        List<string> children = await RunAsync(
+            _pool.Writes, $"delete files of {directory}", (lane, token) => DeleteFilesAsync(lane, directory, token), cancellationToken).ConfigureAwait(false);
+        foreach (string child in children)
         {
-            await DeleteTreeAsync($"{directory}/{child.Name}", depth + 1, cancellationToken).ConfigureAwait(false);
+            await DeleteTreeAsync($"{directory}/{child}", depth + 1, cancellationToken).ConfigureAwait(false);
         }
 
-        await DeleteFilesAsync(entries.Where(entry => !entry.IsDirectory).Select(entry => $"{directory}/{entry.Name}"), cancellationToken).ConfigureAwait(false);
         await RunAsync(
             _pool.Writes,
             $"delete directory {directory}",
@@ -62,6 +62,36 @@ public sealed partial class SftpReplicaClient
                 return true;
             },
             cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Deletes all entries of a directory that are not directories. By entry, not by path: the library resolves links in a path, and
+    /// would delete what a link points to.
+    /// </summary>
+    /// <returns>Names of the directories in it.</returns>
+    private async Task<List<string>> DeleteFilesAsync(SftpLane lane, string directory, CancellationToken cancellationToken)
+    {
+        ReplicaMetrics.Count(Type, "LIST");
+        List<ISftpFile> entries = await ReadDirectoryAsync(lane, directory, cancellationToken).ConfigureAwait(false);
+        foreach (ISftpFile[] some in entries.Where(entry => !entry.IsDirectory).Chunk(DeletesAtOnce))
+        {
+            ReplicaMetrics.Count(Type, "DELETE", count: some.Length);
+            await Task.WhenAll(some.Select(entry => DeleteEntryAsync(lane, entry, cancellationToken))).ConfigureAwait(false);
+        }
+
+        return [.. entries.Where(entry => entry.IsDirectory).Select(entry => entry.Name)];
+    }
+
+    private static async Task DeleteEntryAsync(SftpLane lane, ISftpFile entry, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await lane.WaitAsync(entry.DeleteAsync(CancellationToken.None), null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception missing) when (SftpFailure.IsMissing(missing))
+        {
+            // As wanted.
+        }
     }
 
     private Task DeleteFilesAsync(IEnumerable<string> paths, CancellationToken cancellationToken) =>

@@ -277,12 +277,20 @@ public sealed partial class SftpReplicaClient
         int slash = directory.LastIndexOf('/');
         try
         {
-            await lane.WaitAsync(lane.Client.CreateDirectoryAsync(directory, CancellationToken.None), null, cancellationToken).ConfigureAwait(false);
+            await MakeDirectoryAsync(lane, directory, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception missing) when (SftpFailure.IsMissing(missing) && slash > 0)
         {
             await CreateDirectoryAsync(lane, directory[..slash], cancellationToken).ConfigureAwait(false);
-            await CreateDirectoryAsync(lane, directory, cancellationToken).ConfigureAwait(false);
+            await MakeDirectoryAsync(lane, directory, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task MakeDirectoryAsync(SftpLane lane, string directory, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await lane.WaitAsync(lane.Client.CreateDirectoryAsync(directory, CancellationToken.None), null, cancellationToken).ConfigureAwait(false);
         }
         catch (SftpException failed) when (failed.StatusCode == StatusCode.Failure)
         {

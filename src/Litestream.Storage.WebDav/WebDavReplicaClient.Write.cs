@@ -64,8 +64,9 @@ public sealed partial class WebDavReplicaClient
                     request.Headers.Add("Overwrite", mode == WriteMode.CreateOnly ? "F" : "T");
                     return request;
                 },
-                answer => answer is HttpStatusCode.Created or HttpStatusCode.NoContent or HttpStatusCode.OK or HttpStatusCode.PreconditionFailed
-                    or HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented,
+                answer => answer is HttpStatusCode.Created or HttpStatusCode.NoContent or HttpStatusCode.OK
+                    || (mode == WriteMode.CreateOnly && answer == HttpStatusCode.PreconditionFailed)
+                    || answer is HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented,
                 cancellationToken).ConfigureAwait(false);
             isMoved = status is HttpStatusCode.Created or HttpStatusCode.NoContent or HttpStatusCode.OK;
             switch (status)
@@ -76,12 +77,9 @@ public sealed partial class WebDavReplicaClient
                         LogLevel.Warning, "webdav server refuses MOVE: files are written under their final name, and may be visible before they are complete",
                         ("url", api.Location(_keys.Root)));
                     return false;
-                case HttpStatusCode.PreconditionFailed:
+                case HttpStatusCode.PreconditionFailed or HttpStatusCode.NotFound:
+                    // Another file has the name; or this one was moved by an earlier attempt whose answer was lost, or removed by somebody.
                     await ExistingObject.RequireSameAsync(this, info, body.Tap.Last, api.Location(path), cancellationToken).ConfigureAwait(false);
-                    break;
-                case HttpStatusCode.NotFound:
-                    // Moved by an earlier attempt whose answer was lost, or removed by somebody.
-                    await RequireMovedAsync(info, body, what, api.Location(path), cancellationToken).ConfigureAwait(false);
                     break;
             }
 
@@ -93,18 +91,6 @@ public sealed partial class WebDavReplicaClient
             {
                 await RemoveTempAsync(api, temp).ConfigureAwait(false);
             }
-        }
-    }
-
-    private async ValueTask RequireMovedAsync(LtxFileInfo info, UploadBody body, string what, string location, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await ExistingObject.RequireSameAsync(this, info, body.Tap.Last, location, cancellationToken).ConfigureAwait(false);
-        }
-        catch (LtxFileNotFoundException missing)
-        {
-            throw new ReplicaException($"{what}: the uploaded file is gone", isTransient: true, missing);
         }
     }
 

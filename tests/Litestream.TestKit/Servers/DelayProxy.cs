@@ -23,6 +23,7 @@ public sealed class DelayProxy : IAsyncDisposable
     private readonly Task _accepting;
     private int _connections;
     private long _toServer;
+    private volatile TaskCompletionSource _frozen = new();
 
     /// <summary>Starts to listen.</summary>
     /// <param name="target">Port of the server on the loopback interface.</param>
@@ -30,6 +31,7 @@ public sealed class DelayProxy : IAsyncDisposable
     public DelayProxy(int target, TimeSpan delay)
     {
         (_target, _delay) = (target, delay);
+        _frozen.SetResult();
         _listener.Start();
         _accepting = AcceptAsync();
     }
@@ -42,6 +44,12 @@ public sealed class DelayProxy : IAsyncDisposable
 
     /// <summary>Bytes sent by clients so far.</summary>
     public long BytesToServer => Interlocked.Read(ref _toServer);
+
+    /// <summary>Lets nothing pass any more, without breaking a connection: a server that hangs.</summary>
+    public void Freeze() => _frozen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Lets everything pass again.</summary>
+    public void Thaw() => _frozen.TrySetResult();
 
     /// <summary>Breaks all connections with a reset. New ones are accepted.</summary>
     public void Break()
@@ -152,6 +160,7 @@ public sealed class DelayProxy : IAsyncDisposable
     {
         await foreach ((byte[] bytes, int count, long at) in pipe.ReadAllAsync(_stop.Token))
         {
+            await _frozen.Task.WaitAsync(_stop.Token);
             TimeSpan left = _delay - Stopwatch.GetElapsedTime(at);
             if (left > TimeSpan.Zero)
             {
