@@ -25,13 +25,15 @@ public sealed class BackendReplicationTests(BackendServers servers)
         {
             await using (DaemonProcess killed = scene.StartDaemon())
             {
-                await application.WaitForCommitAsync(0, 40);
+                await scene.WaitForFileAsync();
+                await WaitForMoreAsync(application, 20);
                 await killed.KillAsync();
             }
 
-            await application.WaitForCommitAsync(0, 60);
+            await WaitForMoreAsync(application, 10);
             await using DaemonProcess daemon = scene.StartDaemon();
-            await application.WaitForCommitAsync(0, 90);
+            await daemon.WaitForLineAsync(IsOpen);
+            await WaitForMoreAsync(application, 20);
             await application.StopAsync();
             await scene.SqlAsync("CREATE TABLE point(n); INSERT INTO point VALUES(1)");
             Assert.True(await daemon.StopAsync() == 0, daemon.Output);
@@ -86,5 +88,13 @@ public sealed class BackendReplicationTests(BackendServers servers)
         scene.Succeeded();
 
         static bool IsSecond(string line) => line.Contains("second writer", StringComparison.Ordinal);
+    }
+
+    private static bool IsOpen(string line) => line.Contains("replicating to", StringComparison.Ordinal);
+
+    private static async Task WaitForMoreAsync(WorkloadProcess application, int commits)
+    {
+        int seen = application.LineCount;
+        await application.WaitForLineAsync(_ => application.LineCount >= seen + commits, seen);
     }
 }

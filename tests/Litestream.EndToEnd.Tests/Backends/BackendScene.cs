@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Litestream.TestKit;
 using Litestream.TestKit.Databases;
@@ -107,6 +108,17 @@ public sealed class BackendScene : IDisposable
         return files.RootElement.EnumerateArray().Select(file => file.GetProperty("max_txid").GetString()!).Max(StringComparer.Ordinal)!;
     }
 
+    /// <summary>Waits until the daemon has put a file into the store.</summary>
+    public async Task WaitForFileAsync()
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (!(await RunAsync("ltx", "-config", Configuration, "-json", Database)).StandardOutput.Contains("min_txid", StringComparison.Ordinal))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(began) < ChildProcess.Patience, "nothing comes to the store");
+            await Task.Delay(100);
+        }
+    }
+
     /// <summary>Demands that a restore of the latest state equals the source page by page. Nobody may write.</summary>
     public async Task AssertRestoresAsync()
     {
@@ -125,7 +137,7 @@ public sealed class BackendScene : IDisposable
         {
             string kept = Path.Combine(Checkout.Root, "artifacts", "failed", Path.GetFileName(_directory.Root));
             Directory.CreateDirectory(Path.GetDirectoryName(kept)!);
-            System.Diagnostics.Process.Start("cp", ["-a", _directory.Root, kept]).WaitForExit();
+            Process.Start("cp", ["-a", _directory.Root, kept]).WaitForExit();
         }
 
         _directory.Dispose();
