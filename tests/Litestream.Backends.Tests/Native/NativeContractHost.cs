@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Litestream.TestKit.Processes;
 using Xunit;
 
@@ -18,10 +19,14 @@ public sealed class NativeContractHost : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         string project = Path.Combine(Checkout.Root, "tests", "Litestream.ContractHost", "Litestream.ContractHost.csproj");
-        CliResult result = await Cli.RunProgramAsync(
-            "dotnet", "publish", project, "-c", "Release", "-r", "linux-x64", "-p:CppCompilerAndLinker=gcc", "-o", Folder, "-v", "m", "-nologo", "-nodeReuse:false");
-        Log = result.StandardOutput + result.StandardError;
-        Assert.True(result.ExitCode == 0, Log);
+        using Process publish = Process.Start(new ProcessStartInfo(
+            "dotnet", ["publish", project, "-c", "Release", "-r", "linux-x64", "-p:CppCompilerAndLinker=gcc", "-o", Folder, "-v", "m", "-nologo", "-nodeReuse:false"])
+        {
+            RedirectStandardOutput = true,
+        })!;
+        Log = await publish.StandardOutput.ReadToEndAsync();
+        await publish.WaitForExitAsync();
+        Assert.True(publish.ExitCode == 0, Log);
     }
 
     /// <inheritdoc/>
