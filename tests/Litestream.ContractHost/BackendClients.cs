@@ -26,7 +26,7 @@ internal static class BackendClients
                 },
                 transport),
             "abs" => new AzureReplicaClient(
-                new AzureOptions(Get("bucket"), Get("path")) { AccountName = Get("account-name"), AccountKey = Get("account-key"), Endpoint = Get("endpoint") },
+                new AzureOptions(Get("bucket"), Get("path")) { AccountName = Get("account-name"), AccountKey = Get("account-key"), SasToken = Get("sas-token"), Endpoint = Get("endpoint") },
                 transport),
             "gs" => new GcsReplicaClient(new GcsOptions { Bucket = Get("bucket"), Path = Get("path") }, transport),
             "sftp" => new SftpReplicaClient(

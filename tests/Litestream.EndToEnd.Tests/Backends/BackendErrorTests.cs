@@ -10,7 +10,7 @@ namespace Litestream.EndToEnd.Tests.Backends;
 /// </summary>
 public sealed class BackendErrorTests(BackendServers servers)
 {
-    public static TheoryData<string> Refusing => ["s3", "s3-swift", "abs", "sftp", "nats", "webdav"];
+    public static TheoryData<string> Refusing => ["s3", "s3-swift", "abs", "abs-sas", "sftp", "nats", "webdav"];
 
     public static TheoryData<string> WithBuckets => ["s3", "s3-swift", "abs", "gs", "nats"];
 

@@ -8,7 +8,7 @@ namespace Litestream.EndToEnd.Tests.Backends;
 /// <summary>Passwords, keys and passphrases stay in the configuration file (decision D37).</summary>
 public sealed class BackendSecretTests(BackendServers servers)
 {
-    public static TheoryData<string> Stores => ["s3", "abs", "sftp", "nats", "webdav"];
+    public static TheoryData<string> Stores => ["s3", "abs", "abs-sas", "sftp", "nats", "webdav"];
 
     public static TheoryData<string> UrlStores => ["nats", "webdav"];
 
@@ -71,7 +71,8 @@ public sealed class BackendSecretTests(BackendServers servers)
         async Task Warned(params string[] command) => Assert.Contains("Warning: the replica URL", await scene.RunOkAsync(command), StringComparison.Ordinal);
     }
 
-    private static void AssertHidden(TestStore store, IReadOnlyList<string> texts)
+    /// <summary>Demands that no text holds a secret of a store.</summary>
+    internal static void AssertHidden(TestStore store, IReadOnlyList<string> texts)
     {
         // Also as the basic login of HTTP sends it.
         IEnumerable<string> secrets = store.Secrets.Append("wrong-secret-4711");

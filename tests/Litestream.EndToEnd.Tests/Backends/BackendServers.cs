@@ -15,9 +15,6 @@ public sealed class BackendServers : IAsyncLifetime
     /// <summary>Stores that the command line can use.</summary>
     public static TheoryData<string> All => [.. TestStore.Names];
 
-    /// <summary>Those with a server of their own.</summary>
-    public static TheoryData<string> Networked => [.. TestStore.Names.Where(name => name != "file")];
-
     /// <summary>The store of a kind.</summary>
     public Task<TestStore> GetAsync(string name) => _stores.GetOrAdd(name, kind => new Lazy<Task<TestStore>>(() => TestStore.StartAsync(kind))).Value;
 

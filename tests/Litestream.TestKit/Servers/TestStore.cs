@@ -25,10 +25,10 @@ public sealed class TestStore : IAsyncDisposable
         _folder = folder;
     }
 
-    /// <summary>All kinds: <c>file</c>, then those with a server.</summary>
+    /// <summary>All kinds: <c>file</c>, then those with a server. Besides there is <c>abs-sas</c>: the same as <c>abs</c> with a signature instead of the key.</summary>
     public static IReadOnlyList<string> Names { get; } = ["file", "s3", "s3-swift", "abs", "gs", "sftp", "nats", "webdav"];
 
-    /// <summary>Kind, one of <see cref="Names"/>.</summary>
+    /// <summary>Kind, as given to <see cref="StartAsync"/>.</summary>
     public string Name { get; }
 
     /// <summary>The server; null for <c>file</c>.</summary>
@@ -82,7 +82,7 @@ public sealed class TestStore : IAsyncDisposable
     /// <summary>The keys of a mapping to a bucket or container that does not exist; null where there is no such thing.</summary>
     public IReadOnlyDictionary<string, string>? DescribeMissing() => Name switch
     {
-        "s3" or "s3-swift" or "abs" or "gs" or "nats" => new Dictionary<string, string>(Describe("place")) { ["bucket"] = "no-such-bucket" },
+        "s3" or "s3-swift" or "abs" or "abs-sas" or "gs" or "nats" => new Dictionary<string, string>(Describe("place")) { ["bucket"] = "no-such-bucket" },
         _ => null,
     };
 
@@ -93,6 +93,7 @@ public sealed class TestStore : IAsyncDisposable
         (string Key, string Value)? wrong = Name switch
         {
             "s3" or "s3-swift" => ("secret-access-key", "wrong-secret-4711"),
+            "abs-sas" => ("sas-token", Sign("replicas").Split("&sig=")[0] + "&sig=wrong-secret-4711"),
             "abs" => ("account-key", Convert.ToBase64String(SHA256.HashData("another key"u8))),
             "sftp" => ("key-passphrase", "wrong-secret-4711"),
             "nats" => ("password", "wrong-secret-4711"),
@@ -136,8 +137,8 @@ public sealed class TestStore : IAsyncDisposable
                 await Server.WaitUntilAsync(
                     () => Task.FromResult(Logged("setup.log").Contains("bucket 20", StringComparison.Ordinal)), "its bucket exists");
                 break;
-            case "abs":
-                Secrets = [AzureKey];
+            case "abs" or "abs-sas":
+                Secrets = Name == "abs" ? [AzureKey] : [AzureKey, Sign("replicas"), Sign("replicas").Split("&sig=")[1], Uri.UnescapeDataString(Sign("replicas").Split("&sig=")[1])];
                 Server = await StorageServer.StartAsync("azurite", 1, new Dictionary<string, string> { ["AZURITE_MEMORY"] = "1", ["AZURITE_ACCOUNTS"] = $"{AzureAccount}:{AzureKey}" });
                 await CreateContainerAsync("replicas");
                 break;
@@ -195,6 +196,11 @@ public sealed class TestStore : IAsyncDisposable
                 ["type"] = "abs", ["bucket"] = "replicas", ["path"] = place, ["endpoint"] = $"{url}/{AzureAccount}",
                 ["account-name"] = AzureAccount, ["account-key"] = AzureKey,
             },
+            "abs-sas" => new()
+            {
+                ["type"] = "abs", ["bucket"] = "replicas", ["path"] = place, ["endpoint"] = $"{url}/{AzureAccount}",
+                ["account-name"] = AzureAccount, ["sas-token"] = Sign("replicas"),
+            },
             "gs" => new() { ["type"] = "gs", ["bucket"] = "test", ["path"] = place },
             "sftp" => new()
             {
@@ -229,6 +235,17 @@ public sealed class TestStore : IAsyncDisposable
         {
             return false;
         }
+    }
+
+    /// <summary>A shared access signature for a container, the same at every call.</summary>
+    private static string Sign(string container)
+    {
+        const string permissions = "rcwdl";
+        const string expiry = "2099-01-01T00:00:00Z";
+        const string version = "2021-12-02";
+        string text = string.Join('\n', permissions, "", expiry, $"/blob/{AzureAccount}/{container}", "", "", "", version, "c", "", "", "", "", "", "", "");
+        string signature = Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(AzureKey), Encoding.UTF8.GetBytes(text)));
+        return $"sv={version}&se={Uri.EscapeDataString(expiry)}&sr=c&sp={permissions}&sig={Uri.EscapeDataString(signature)}";
     }
 
     private async Task CreateContainerAsync(string container)
