@@ -31,6 +31,9 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
 
     private static readonly TimeSpan LongestBusyPause = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>So long the start waits for a store; the opening of the database goes on asking, and the other databases need not wait.</summary>
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan TrimAfter = TimeSpan.FromSeconds(10);
 
     private readonly EngineServices services;
@@ -108,18 +111,42 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// <exception cref="ReplicaException">The client can never be used as it is configured; the message names the database.</exception>
     internal async Task InitializeClientAsync(CancellationToken cancellationToken)
     {
+        using var limit = new CancellationTokenSource(AnswerTime, services.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
-            await client.InitializeAsync(cancellationToken).ConfigureAwait(false);
+            await client.InitializeAsync(either.Token).ConfigureAwait(false);
             clientReady = true;
+            await ProbeAsync(either.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is ReplicaException { IsTransient: true } or TimeoutException)
+        catch (Exception e) when (e is ReplicaException { IsTransient: true } or TimeoutException || (clientReady && e is not (ReplicaException or OperationCanceledException)))
         {
             logger.Write(LogLevel.Warning, "replica does not answer yet, trying again", ("path", Options.Path), ("error", e.Message));
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            logger.Write(LogLevel.Warning, "replica does not answer yet, trying again", ("path", Options.Path), ("waited", AnswerTime));
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             throw new ReplicaException($"initialize replica client for \"{Options.Path}\": {e.Message}", isTransient: false, e);
+        }
+    }
+
+    /// <summary>
+    /// One listing that finds next to nothing. Several stores refuse a wrong key or a missing bucket only at the first request, and that
+    /// must be said at the start, not again and again in a log while nothing is replicated.
+    /// </summary>
+    private async Task ProbeAsync(CancellationToken cancellationToken)
+    {
+        if (client is ILocalReplica)
+        {
+            return;
+        }
+
+        await foreach (LtxFileInfo _ in client.ListAsync(0, new Txid(ulong.MaxValue), accurateTimes: false, cancellationToken).ConfigureAwait(false))
+        {
+            break;
         }
     }
 

@@ -1,5 +1,6 @@
 using Litestream.Cli.Flags;
 using Litestream.Configuration;
+using Litestream.Configuration.Targets;
 using Litestream.Restore;
 using Litestream.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -45,7 +46,7 @@ internal sealed class PointsCommand : Command
             await client.InitializeAsync(default).ConfigureAwait(false);
             Restorer restorer = new(client, Host.Files, Host.Clock, NullLogger.Instance);
             RestorePoints points = await restorer.ListPointsAsync(default).ConfigureAwait(false);
-            string source = database.Options.Path.Length > 0 ? database.Options.Path : arguments[0];
+            string source = database.Options.Path.Length > 0 ? database.Options.Path : SecretsInUrl.Redact(arguments[0]);
             Print(json.Value ? RestorePointsText.FormatJson(points, source, client.Type) : RestorePointsText.Format(points));
             return 0;
         }

@@ -22,8 +22,19 @@ internal static class ReplicaLocator
             throw new CliException("cannot specify a replica URL and the -config flag");
         }
 
+        WarnOfSecret(host, url);
         LitestreamConfiguration empty = new ConfigurationLoader(host.Configuration).Parse("");
         return new DatabaseResolver(empty, host.Configuration).ForArguments("", url);
+    }
+
+    /// <summary>Says on standard error that a password among the arguments can be seen by every user of the machine (decision D37).</summary>
+    public static void WarnOfSecret(CliHost host, string url)
+    {
+        if (SecretsInUrl.Has(url))
+        {
+            host.Error.WriteLine(
+                $"Warning: the replica URL {SecretsInUrl.Redact(url)} holds a secret, which every user of this machine can read in the list of processes; write it into the configuration file or the environment");
+        }
     }
 
     /// <summary>A configured database.</summary>

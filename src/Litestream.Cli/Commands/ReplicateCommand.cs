@@ -103,6 +103,7 @@ internal sealed class ReplicateCommand : Command
             throw new CliException("cannot specify a replica URL and the -config flag");
         }
 
+        ReplicaLocator.WarnOfSecret(Host, arguments[1]);
         LitestreamConfiguration configuration = new ConfigurationLoader(Host.Configuration).Parse("");
         string path = Host.Paths.Expand(arguments[0]);
         return new ReplicationRequest(

@@ -1,5 +1,6 @@
 using Litestream.Cli.Logging;
 using Litestream.Configuration;
+using Litestream.Configuration.Targets;
 using Litestream.Diagnostics;
 using Litestream.Restore;
 using Litestream.Storage;
@@ -49,7 +50,7 @@ internal sealed class RestoreCommand : Command
         bool isUrl = ReplicaLocator.IsUrl(source);
         if (isUrl && config.Path.Length == 0 && flags.Output.Value.Length == 0)
         {
-            throw new CliException("-o is required when restoring from a replica URL", $"litestream restore -o /path/to/db {source}");
+            throw new CliException("-o is required when restoring from a replica URL", $"litestream restore -o /path/to/db {SecretsInUrl.Redact(source)}");
         }
 
         RefuseWithFollow();
@@ -77,7 +78,7 @@ internal sealed class RestoreCommand : Command
             if (flags.DryRun.Value)
             {
                 RestorePlan plan = await restorer.PlanAsync(options, default).ConfigureAwait(false);
-                string shown = isUrl ? source : database.Options.Path;
+                string shown = isUrl ? SecretsInUrl.Redact(source) : database.Options.Path;
                 Print(flags.Json.Value
                     ? RestorePlanText.FormatJson(plan, shown, target, client.Type)
                     : RestorePlanText.Format(plan, shown, target, client.Type));

@@ -2,6 +2,7 @@ using Litestream.Cli.Flags;
 using Litestream.Cli.Logging;
 using Litestream.Cli.Output;
 using Litestream.Configuration;
+using Litestream.Configuration.Targets;
 using Litestream.Restore;
 using Litestream.State;
 using Litestream.Storage;
@@ -61,13 +62,13 @@ internal sealed class VerifyCommand : Command
         try
         {
             VerifyReport report = await VerifyAsync(database, options, sink).ConfigureAwait(false);
-            string subject = options?.Path ?? arguments[0];
+            string subject = options?.Path ?? SecretsInUrl.Redact(arguments[0]);
             Print(json.Value ? VerifyText.Json(subject, report) : VerifyText.Lines(subject, report));
             return report.IsDamaged ? ExitDamaged : report.Unreadable.Count > 0 ? 1 : 0;
         }
         catch (RestoreUnavailableException e)
         {
-            throw new CliException($"cannot verify {arguments[0]}: {e.Message}", inner: e);
+            throw new CliException($"cannot verify {SecretsInUrl.Redact(arguments[0])}: {e.Message}", inner: e);
         }
     }
 

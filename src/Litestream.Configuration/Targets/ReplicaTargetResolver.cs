@@ -20,7 +20,7 @@ internal sealed class ReplicaTargetResolver(ConfigurationHost host)
         string path = own.Path ?? "";
         if (ReplicaUrl.LooksLikeUrl(path))
         {
-            throw new ConfigurationException($"replica path cannot be a url, please use the 'url' field instead: {path}");
+            throw new ConfigurationException($"replica path cannot be a url, please use the 'url' field instead: {SecretsInUrl.Redact(path)}");
         }
 
         string text = own.Url ?? "";

@@ -114,7 +114,7 @@ internal sealed record ReplicaUrl
     private static readonly System.Buffers.SearchValues<char> WordCharacters =
         System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
-    private static ConfigurationException Invalid(string text, string reason) => new($"parse \"{text}\": {reason}");
+    private static ConfigurationException Invalid(string text, string reason) => new($"parse \"{SecretsInUrl.RedactBroken(text)}\": {reason}");
 
     /// <summary>Cuts a text at the first separator and returns what is behind it.</summary>
     private static string Cut(ref string text, char separator)
@@ -130,7 +130,9 @@ internal sealed record ReplicaUrl
         int colon = host.LastIndexOf(':');
         if (colon > host.LastIndexOf(']') && host.AsSpan(colon + 1).IndexOfAnyExceptInRange('0', '9') >= 0)
         {
-            throw Invalid(text, $"invalid port \"{host[colon..]}\" after host");
+            // With an account somewhere behind it, what looks like a port is the beginning of a password.
+            string port = SecretsInUrl.RedactBroken(text) == text ? $" \"{host[colon..]}\"" : "";
+            throw Invalid(text, $"invalid port{port} after host");
         }
     }
 
