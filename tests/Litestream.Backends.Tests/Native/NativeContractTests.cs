@@ -29,7 +29,7 @@ public sealed partial class NativeContractTests(NativeContractHost host) : IClas
             IReadOnlyDictionary<string, string> place = await store.CreatePlaceAsync();
             process.Send(string.Join('\t', place.Select(pair => $"{pair.Key}={pair.Value}").Prepend(one.Name)));
             string line = await process.WaitForLineAsync(line => line.StartsWith(one.Name + " ", StringComparison.Ordinal), seen);
-            Assert.EndsWith(" ok", line, StringComparison.Ordinal);
+            Assert.True(line.EndsWith(" ok", StringComparison.Ordinal), line);
             seen = process.LineCount;
         }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
@@ -149,10 +148,7 @@ public sealed class TestStore : IAsyncDisposable
             case "sftp":
                 Secrets = ["passphrase-of-a-key-0815"];
                 Server = await StorageServer.StartAsync("sftp");
-                using (Process change = Process.Start("ssh-keygen", ["-q", "-p", "-P", "secret", "-N", Secrets[0], "-f", Path.Combine(Server.Folder, "client_key_enc")]))
-                {
-                    await change.WaitForExitAsync();
-                }
+                await Processes.Cli.RunProgramAsync("ssh-keygen", "-q", "-p", "-P", "secret", "-N", Secrets[0], "-f", Path.Combine(Server.Folder, "client_key_enc"));
 
                 break;
             case "nats":
