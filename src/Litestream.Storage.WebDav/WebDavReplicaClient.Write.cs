@@ -51,9 +51,11 @@ public sealed partial class WebDavReplicaClient
     {
         string temp = string.Create(CultureInfo.InvariantCulture, $"{path}.{_writer}{Interlocked.Increment(ref _writes):x8}.tmp");
         bool isMoved = false;
+        string? claim = null;
         try
         {
             await PutAsync(api, info, temp, body, create: false, cancellationToken).ConfigureAwait(false);
+            claim = mode == WriteMode.CreateOnly ? await ClaimAsync(api, path, cancellationToken).ConfigureAwait(false) : null;
             string what = $"upload {api.Location(path)}: rename {api.Location(temp)}";
             HttpStatusCode status = await api.SendAsync(
                 what,
@@ -89,7 +91,12 @@ public sealed partial class WebDavReplicaClient
         {
             if (!isMoved)
             {
-                await RemoveTempAsync(api, temp).ConfigureAwait(false);
+                await RemoveQuietlyAsync(api, temp).ConfigureAwait(false);
+            }
+
+            if (claim is not null)
+            {
+                await RemoveQuietlyAsync(api, claim).ConfigureAwait(false);
             }
         }
     }
@@ -238,9 +245,10 @@ public sealed partial class WebDavReplicaClient
         foreach (DavResource one in listing?.Resources ?? [])
         {
             // Both times are the server's own.
-            if (!one.IsCollection && IsTempName(one.Name) && listing!.ServerTime - one.Modified > StaleAge)
+            bool isOurs = one.IsCollection ? IsClaimName(one.Name) : IsTempName(one.Name);
+            if (isOurs && listing!.ServerTime - one.Modified > StaleAge)
             {
-                await DeleteOneAsync(api, directory + one.Name, cancellationToken).ConfigureAwait(false);
+                await DeleteOneAsync(api, directory + one.Name + (one.IsCollection ? "/" : ""), cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -252,12 +260,12 @@ public sealed partial class WebDavReplicaClient
         && !name.Contains(_writer, StringComparison.Ordinal);
 
     /// <summary>Also after a cancellation, for a short time; what stays is invisible and removed after a day.</summary>
-    private async ValueTask RemoveTempAsync(WebDavApi api, string temp)
+    private async ValueTask RemoveQuietlyAsync(WebDavApi api, string path)
     {
         using var limit = new CancellationTokenSource(CleanUpTimeout, _transport.Options.Time);
         try
         {
-            await DeleteOneAsync(api, temp, limit.Token).ConfigureAwait(false);
+            await DeleteOneAsync(api, path, limit.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is ReplicaException or OperationCanceledException)
         {

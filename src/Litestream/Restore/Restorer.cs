@@ -208,13 +208,13 @@ public sealed partial class Restorer(IReplicaClient client, IFileSystem files, T
             IReadOnlyList<GenerationFile> generations = Generations is { } source && options is { TargetTxid.IsNone: true, IsFollowed: false }
                 ? await source.ListGenerationFilesAsync(cancellationToken)
                 : [];
+            TimestampBounds.Check(options, listing, generations);
             if (listing.IsEmpty && Generations is null)
             {
                 throw new RestoreUnavailableException(
                     RestoreUnavailableReason.EmptyReplica, $"there are no LTX files, and backups of Litestream 0.3 cannot be read from {client.Type} replicas");
             }
 
-            TimestampBounds.Check(options, listing, generations);
             if (GenerationChooser.Prefers(listing, generations, options.Timestamp))
             {
                 return new RestorePlan([], GenerationChooser.Plan(generations, options.Timestamp), []);
