@@ -21,6 +21,8 @@ internal sealed class ClusterWriter(IReplicaClient client)
 
     private const int DeleteBehind = 10;
 
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private volatile int _acknowledged;
@@ -121,6 +123,9 @@ internal sealed class ClusterWriter(IReplicaClient client)
             TimeSpan took = Stopwatch.GetElapsedTime(began);
             _longest = took > _longest ? took : _longest;
             _acknowledged = number;
+
+            // Steady, not flat out: a node that comes back must be able to catch up on a busy machine.
+            await Task.Delay(Pause);
         }
     }
 }

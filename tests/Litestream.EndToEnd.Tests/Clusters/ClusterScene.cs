@@ -31,6 +31,9 @@ internal sealed class ClusterScene : IDisposable
 
     public string Acknowledged => _directory["acknowledged"];
 
+    /// <summary>Longest listing by a reader.</summary>
+    public TimeSpan LongestRead { get; private set; }
+
     private string Configuration => _directory["litestream.yml"];
 
     public DaemonProcess StartDaemon() => DaemonProcess.Start("-config", Configuration);
@@ -85,7 +88,10 @@ internal sealed class ClusterScene : IDisposable
     /// <summary>Greatest transaction in level 0; 0 = none.</summary>
     private async Task<ulong> NewestAsync()
     {
+        long began = Stopwatch.GetTimestamp();
         using JsonDocument files = JsonDocument.Parse((await Cli.RunOkAsync("ltx", "-config", Configuration, "-json", Database)).StandardOutput);
+        TimeSpan took = Stopwatch.GetElapsedTime(began);
+        LongestRead = took > LongestRead ? took : LongestRead;
         return files.RootElement.EnumerateArray()
             .Select(file => ulong.Parse(file.GetProperty("max_txid").GetString()!, NumberStyles.HexNumber, CultureInfo.InvariantCulture))
             .DefaultIfEmpty().Max();

@@ -50,10 +50,15 @@ public sealed class ClusterTests(ITestOutputHelper output)
         int pages = await scene.AssertRestoresAsync();
         long commits = AckLog.Read(scene.Acknowledged).Values.Sum();
         Assert.True(commits > 0, "the application has committed nothing");
+        foreach (string line in daemon.Lines.Where(line => line.Contains("level=WARN", StringComparison.Ordinal)).Take(20))
+        {
+            output.WriteLine(line);
+        }
+
         int errors = daemon.Lines.Count(line => line.Contains("level=ERROR", StringComparison.Ordinal));
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Kills} kills, {commits} commits, {pages} pages equal, {Progress} transactions after a kill took at most {longest.TotalSeconds:0.0} s, {errors} errors logged"));
+            $"{Kills} kills, {commits} commits, {pages} pages equal, {Progress} transactions after a kill took at most {longest.TotalSeconds:0.0} s, a listing {scene.LongestRead.TotalSeconds:0.0} s, {errors} errors logged"));
         scene.Succeeded();
     }
 }
