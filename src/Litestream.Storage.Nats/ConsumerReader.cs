@@ -81,16 +81,25 @@ internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong s
 
         try
         {
-            await _messages.DisposeAsync().ConfigureAwait(false);
-            if (_connection.ConnectionState == NatsConnectionState.Open)
-            {
-                // Nobody waits for the answer, but without an address for it the server does nothing.
-                await _connection.PublishAsync(
-                    $"$JS.API.CONSUMER.DELETE.{jetStream.Stream}.{_name}", ReadOnlyMemory<byte>.Empty, replyTo: _connection.NewInbox(),
-                    serializer: NatsRawSerializer<ReadOnlyMemory<byte>>.Default).ConfigureAwait(false);
-            }
+            // Within the time limit of an answer: a connection that is being made again takes no message, however long that lasts.
+            await jetStream.Link.GuardAsync(
+                filter,
+                async token =>
+                {
+                    await _messages.DisposeAsync().AsTask().WaitAsync(token).ConfigureAwait(false);
+                    if (_connection.ConnectionState == NatsConnectionState.Open)
+                    {
+                        // Nobody waits for the answer, but without an address for it the server does nothing.
+                        await _connection.PublishAsync(
+                            $"$JS.API.CONSUMER.DELETE.{jetStream.Stream}.{_name}", ReadOnlyMemory<byte>.Empty, replyTo: _connection.NewInbox(),
+                            serializer: NatsRawSerializer<ReadOnlyMemory<byte>>.Default, cancellationToken: token).ConfigureAwait(false);
+                    }
+
+                    return true;
+                },
+                CancellationToken.None).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is NatsException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e) when (e is NatsException or ObjectDisposedException or InvalidOperationException or ReplicaException or OperationCanceledException)
         {
             // The server removes it after a minute.
         }

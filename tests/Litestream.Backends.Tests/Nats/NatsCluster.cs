@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Litestream.Storage;
 using Litestream.Storage.Nats;
@@ -11,7 +9,7 @@ using Litestream.TestKit.Servers;
 namespace Litestream.Backends.Tests.Nats;
 
 /// <summary>Three nats-server nodes, started by the project's own script, and what one can do to them.</summary>
-internal sealed partial class NatsCluster : IAsyncDisposable
+internal sealed class NatsCluster : IAsyncDisposable
 {
     private const int Nodes = 3;
     private const int Ports = 9;
@@ -19,8 +17,13 @@ internal sealed partial class NatsCluster : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly StorageServer _server;
+    private readonly ServerNodes _nodes;
 
-    private NatsCluster(StorageServer server) => _server = server;
+    private NatsCluster(StorageServer server)
+    {
+        _server = server;
+        _nodes = new ServerNodes(server, "node");
+    }
 
     public string Url => string.Join(',', Enumerable.Range(0, Nodes).Select(n => $"nats://127.0.0.1:{_server.Port + n}"));
 
@@ -58,14 +61,7 @@ internal sealed partial class NatsCluster : IAsyncDisposable
     }
 
     /// <summary>kill -9.</summary>
-    public void Kill(int node)
-    {
-        int process = int.Parse(File.ReadAllText(Path.Combine(_server.Folder, $"node{node}.pid")), CultureInfo.InvariantCulture);
-        if (Kill(process, ChildProcess.KillNow) != 0)
-        {
-            throw new InvalidOperationException($"node {node} does not run: {_server.Output}");
-        }
-    }
+    public void Kill(int node) => _nodes.Kill(node);
 
     /// <summary>
     /// Starts a killed node again and waits until all nodes have everything. Each is asked for itself: the leader calls a node current that has
@@ -73,13 +69,20 @@ internal sealed partial class NatsCluster : IAsyncDisposable
     /// </summary>
     public async Task RestartAsync(int node, TestBucket bucket)
     {
-        using Process restart = Process.Start(Path.Combine(_server.Folder, "restart-node"), [$"{node}"])!;
-        await restart.WaitForExitAsync();
+        await _nodes.RestartAsync(node);
         await UntilAsync(
             async () =>
             {
                 using JsonDocument info = await bucket.JetStream.CallAsync($"$JS.API.STREAM.INFO.{bucket.Names.Stream}", default, CancellationToken.None);
                 JsonElement leader = info.RootElement.GetProperty("state");
+
+                // Having the same messages is not being counted again: only a current replica makes the quorum for the next kill.
+                if (!info.RootElement.GetProperty("cluster").TryGetProperty("replicas", out JsonElement replicas)
+                    || replicas.GetArrayLength() != Nodes - 1 || !replicas.EnumerateArray().All(one => one.GetProperty("current").GetBoolean()))
+                {
+                    return false;
+                }
+
                 foreach (string report in await StatesAsync())
                 {
                     using JsonDocument state = JsonDocument.Parse(report);
@@ -143,7 +146,4 @@ internal sealed partial class NatsCluster : IAsyncDisposable
             await Task.Delay(50);
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Kill(int process, int signal);
 }
