@@ -35,13 +35,15 @@ internal sealed record RestoreWidth(int Workers, int Ahead, int Requests, int Bu
     internal static RestoreWidth Of(IReplicaClient client, int parallelism)
     {
         int asked = Math.Clamp(parallelism, 1, RestoreOptions.MaxParallelism);
-        if (client is ILocalReplica)
+
+        // Who asks for 1 wants one request after the other.
+        if (client is ILocalReplica || asked == 1)
         {
             return new RestoreWidth(asked, asked, 2 * RestoreOptions.MaxParallelism, LocalBuffer);
         }
 
         int workers = Math.Min(asked * 3 / 2, MaxRequests);
         int requests = Math.Min(4 * asked, MaxRequests);
-        return new RestoreWidth(Math.Max(1, workers), requests, requests, workers * DistantBuffer <= MaxBytes ? DistantBuffer : LocalBuffer);
+        return new RestoreWidth(workers, requests, requests, workers * DistantBuffer <= MaxBytes ? DistantBuffer : LocalBuffer);
     }
 }
