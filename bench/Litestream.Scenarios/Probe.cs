@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Litestream.Scenarios;
 
-/// <summary>The small C program that writes, reads and watches (Native/probe.c), built on first use.</summary>
+/// <summary>The small C program that writes, reads and watches (Native/*.c), built on first use.</summary>
 internal sealed class Probe
 {
     private readonly string path;
@@ -12,12 +12,12 @@ internal sealed class Probe
 
     public static async Task<Probe> BuildAsync()
     {
-        string source = Path.Combine(Folders.Root, "bench", "Litestream.Scenarios", "Native", "probe.c");
+        string[] sources = Directory.GetFiles(Path.Combine(Folders.Root, "bench", "Litestream.Scenarios", "Native"), "*.c");
         string library = Path.Combine(Folders.Root, "artifacts", "native", "linux-x64", "liblitestream_sqlite3.a");
         string target = Folders.Probe;
-        if (!File.Exists(target) || File.GetLastWriteTimeUtc(target) < File.GetLastWriteTimeUtc(source))
+        if (!File.Exists(target) || File.GetLastWriteTimeUtc(target) < sources.Max(File.GetLastWriteTimeUtc))
         {
-            await RunAsync("gcc", ["-O2", "-Wall", "-Wextra", "-Werror", source, library, "-o", target, "-lm", "-lpthread"]);
+            await RunAsync("gcc", ["-O2", "-Wall", "-Wextra", "-Werror", .. sources, library, "-o", target, "-lm", "-lpthread"]);
         }
 
         return new Probe(target);
@@ -49,6 +49,13 @@ internal sealed class Probe
 
     public Process StartVisible(string database) => Start(path, ["visible", database]);
 
+    /// <summary>A proxy in front of a local port; it ends with its standard input.</summary>
+    public Process StartProxy(int port, TimeSpan delay, double bytesPerSecond) => Start(path, ["proxy", Text(port), Text(delay.TotalMicroseconds), Text(bytesPerSecond)]);
+
+    /// <summary>The command that transfers pieces of a file; see <see cref="S3Transfer"/>.</summary>
+    public string[] Transfer(string kind, int port, string list, string file, int connections, double stretch) =>
+        [path, "transfer", kind, Text(port), list, file, Text(connections), Text(stretch)];
+
     public Process StartWatchAll(string list) => Start(path, ["watchall", list]);
 
     public static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
@@ -68,6 +75,6 @@ internal sealed class Probe
     }
 
     private static Process Start(string file, string[] arguments) =>
-        Process.Start(new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })
+        Process.Start(new ProcessStartInfo(file, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })
         ?? throw new InvalidOperationException($"{file} did not start");
 }

@@ -7,6 +7,7 @@ IScenario[] all =
     new StartScenario(), new LatencyScenario(), new LagScenario(), new FollowScenario(), new SlowdownScenario(), new BusyScenario(),
     new SteadyScenario(), new IdleScenario(), new SnapshotScenario(), new SettleScenario(), new RestoreScenario(),
     new FleetScenario(), new BusyFleetScenario(),
+    new S3RestoreScenario(), new S3SnapshotScenario(), new S3FilesScenario(), new S3IdleScenario(),
 ];
 
 ScenarioOptions options;

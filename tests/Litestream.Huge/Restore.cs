@@ -11,7 +11,7 @@ internal static class Restore
         var replica = new FileReplicaClient(LocalFileSystem.Instance, arguments.Replica);
         List<LtxFileInfo> plan = await GeneratedReplica.ListAsync(replica);
         using var output = new CheckingFile(arguments.PageSize);
-        var builder = new LtxDatabaseBuilder(replica, TimeProvider.System, plan, output, RestoreOptions.DefaultParallelism, null);
+        using var builder = new LtxDatabaseBuilder(replica, TimeProvider.System, plan, output, RestoreOptions.DefaultParallelism, null);
         long size = await builder.BuildAsync(CancellationToken.None);
         return $"database_bytes={size} pages_written={output.Pages}";
     }

@@ -433,6 +433,10 @@ static int run(char **command) {
   return code;
 }
 
+/* network.c */
+int proxy(int target, long long delay, double bytes_per_second);
+int transfer(const char *kind, int port, const char *list, const char *path, int threads, double stretch);
+
 int main(int argc, char **argv) {
   const char *mode = argc > 2 ? argv[1] : "";
   if (!strcmp(mode, "create") && argc == 4) return insert_rows(argv[2], atoll(argv[3]));
@@ -449,6 +453,9 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "watch") && argc == 3) return watch(argv[2]);
   if (!strcmp(mode, "visible") && argc == 3) return visible(argv[2]);
   if (!strcmp(mode, "run")) return run(argv + 2);
+  if (!strcmp(mode, "proxy") && argc == 5) return proxy(atoi(argv[2]), atoll(argv[3]), atof(argv[4]));
+  if (!strcmp(mode, "transfer") && argc == 8)
+    return transfer(argv[2], atoi(argv[3]), argv[4], argv[5], atoi(argv[6]), atof(argv[7]));
   fprintf(stderr, "probe: unknown command line\n");
   return 2;
 }

@@ -13,13 +13,8 @@ namespace Litestream.Restore;
 /// each page once. Superseded pages are decoded, too: they are part of the checksum of their file, and every planned file is verified
 /// as a whole before the restore succeeds. With a local copy (<see cref="DeltaPages"/>) only the pages that it lacks are read.
 /// </summary>
-internal sealed class LtxDatabaseBuilder
+internal sealed class LtxDatabaseBuilder : IDisposable
 {
-    private const int BufferSize = 1 << 20;
-
-    /// <summary>A part ends with the frame that reaches this size. So much less than a buffer that the largest frame fits: pools hand out powers of two.</summary>
-    private const long PartSize = BufferSize - (128 << 10);
-
     /// <summary>
     /// Bytes of backup files between two requests for early write-out. Without them the disk idles until the final sync; at every part
     /// they double the system's share of the work.
@@ -30,7 +25,8 @@ internal sealed class LtxDatabaseBuilder
     private readonly TimeProvider _time;
     private readonly IReadOnlyList<LtxFileInfo> _plan;
     private readonly IFile _output;
-    private readonly int _parallelism;
+    private readonly RestoreWidth _width;
+    private readonly SemaphoreSlim _requests;
     private readonly IProgress<RestoreProgress>? _progress;
     private readonly RestoreOrigin _origin;
     private readonly DeltaPages? _delta;
@@ -57,7 +53,8 @@ internal sealed class LtxDatabaseBuilder
         _time = time;
         _plan = plan;
         _output = output;
-        _parallelism = Math.Clamp(parallelism, 1, RestoreOptions.MaxParallelism);
+        _width = RestoreWidth.Of(client, parallelism);
+        _requests = new SemaphoreSlim(_width.Requests);
         _progress = progress;
         _origin = origin ?? new RestoreOrigin();
         _delta = delta;
@@ -72,11 +69,11 @@ internal sealed class LtxDatabaseBuilder
     internal async Task<long> BuildAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Channel<FilePart> parts = Channel.CreateBounded<FilePart>(new BoundedChannelOptions(_parallelism) { SingleWriter = true });
+        Channel<FilePart> parts = Channel.CreateBounded<FilePart>(new BoundedChannelOptions(_width.Workers) { SingleWriter = true });
         await Task.WhenAll(
             [
                 RunAsync(() => FeedAsync(parts.Writer, stop), stop),
-                .. Enumerable.Range(0, _parallelism).Select(_ => RunAsync(() => WorkAsync(parts.Reader, stop.Token), stop)),
+                .. Enumerable.Range(0, _width.Workers).Select(_ => RunAsync(() => WorkAsync(parts.Reader, stop.Token), stop)),
             ]);
         DisposeRest(parts.Reader);
         if (_failure is not null)
@@ -123,7 +120,7 @@ internal sealed class LtxDatabaseBuilder
                 await FeedAsync(writer, loaded, stop.Token);
             }
 
-            int window = _delta is null ? _parallelism : 1; // An index that nobody needs costs bytes.
+            int window = _delta is null ? _width.Ahead : 1; // An index that nobody needs costs bytes.
             for (int next = _plan.Count - 1; _delta is not { IsComplete: true } && (next >= 0 || ahead.Count > 0);)
             {
                 for (; next >= 0 && ahead.Count < window; next--)
@@ -187,6 +184,7 @@ internal sealed class LtxDatabaseBuilder
 
     private async Task<PlannedFile> LoadAsync(LtxFileInfo file, CancellationToken cancellationToken)
     {
+        await _requests.WaitAsync(cancellationToken);
         try
         {
             int limit = _delta is null ? PlannedFile.WholeFileLimit : PlannedFile.IndexReadSize;
@@ -197,6 +195,10 @@ internal sealed class LtxDatabaseBuilder
         catch (LtxException damage)
         {
             throw new LtxFileException(file, damage);
+        }
+        finally
+        {
+            _requests.Release();
         }
     }
 
@@ -215,7 +217,7 @@ internal sealed class LtxDatabaseBuilder
                 file.Info.Name);
         }
 
-        return file.Claim(_claimed, _newest.Commit, PartSize, mayBePartial: _delta is not null);
+        return file.Claim(_claimed, _newest.Commit, _width.PartSize, mayBePartial: _delta is not null);
     }
 
     private async Task WorkAsync(ChannelReader<FilePart> reader, CancellationToken cancellationToken)
@@ -230,11 +232,11 @@ internal sealed class LtxDatabaseBuilder
                 if (buffer is null || buffer.Length < size)
                 {
                     Return(buffer);
-                    buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, BufferSize));
+                    buffer = ArrayPool<byte>.Shared.Rent(Math.Max(size, _width.BufferSize));
                 }
 
                 PageSink target = sink ??= new PageSink(_output, _writeTurn, part.File.Header.PageSize);
-                ReadOnlyMemory<byte> bytes = await part.File.ReadAsync(part.Range, buffer, cancellationToken);
+                ReadOnlyMemory<byte> bytes = await ReadAsync(part, buffer, cancellationToken);
                 _delta?.AddBytes(part.File.IsInMemory ? 0 : bytes.Length);
                 if (Guard(part.File.Info, () => part.File.Complete(part.Number, Decode(part, bytes.Span, target, _newest.Commit))))
                 {
@@ -248,6 +250,24 @@ internal sealed class LtxDatabaseBuilder
         {
             sink?.Dispose();
             Return(buffer);
+        }
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>> ReadAsync(FilePart part, byte[] buffer, CancellationToken cancellationToken)
+    {
+        if (part.File.IsInMemory)
+        {
+            return await part.File.ReadAsync(part.Range, buffer, cancellationToken);
+        }
+
+        await _requests.WaitAsync(cancellationToken);
+        try
+        {
+            return await part.File.ReadAsync(part.Range, buffer, cancellationToken);
+        }
+        finally
+        {
+            _requests.Release();
         }
     }
 
@@ -337,6 +357,9 @@ internal sealed class LtxDatabaseBuilder
             part.File.Dispose();
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _requests.Dispose();
 
     private static void Return(byte[]? buffer)
     {

@@ -21,7 +21,7 @@ public sealed record RestoreOptions
     /// <summary>Parallel range reads when nothing else is asked for.</summary>
     public const int DefaultParallelism = 8;
 
-    /// <summary>Greatest accepted <see cref="Parallelism"/>; each costs one open file and about 2 MiB.</summary>
+    /// <summary>Greatest accepted <see cref="Parallelism"/>; each costs one open file and about 2 MiB, over a network up to 4 connections and 6 MiB, at most 32 and 64 MiB in all.</summary>
     public const int MaxParallelism = 32;
 
     /// <summary>Absolute path of the database file to write.</summary>

@@ -35,7 +35,8 @@ public sealed partial class Restorer
             origin.Clear();
         }
 
-        return await new LtxDatabaseBuilder(client, time, plan.Files, file, options.Parallelism, progress, origin).BuildAsync(cancellationToken);
+        using var builder = new LtxDatabaseBuilder(client, time, plan.Files, file, options.Parallelism, progress, origin);
+        return await builder.BuildAsync(cancellationToken);
     }
 
     /// <summary>Writes what the next delta restore needs; without it that one fetches everything, so a failure here is none of this one.</summary>

@@ -57,7 +57,7 @@ internal sealed class DeltaRestore(IReplicaClient client, IFileSystem files, Tim
         }
 
         pages.Copy(output, cancellationToken);
-        var builder = new LtxDatabaseBuilder(client, time, plan.Files, output, options.Parallelism, progress, origin, pages);
+        using var builder = new LtxDatabaseBuilder(client, time, plan.Files, output, options.Parallelism, progress, origin, pages);
         long size = await builder.BuildAsync(cancellationToken);
         RequireSizeOfHeader(output, plan.Files[^1], pages.Newest);
         origin.AddRest(source.Digests.Anchors.Where(anchor => anchor.File.MaxTxid <= to));
