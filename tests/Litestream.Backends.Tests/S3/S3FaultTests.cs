@@ -348,7 +348,7 @@ public sealed class S3FaultTests
     }
 
     [Theory]
-    [InlineData(100, 50)]
+    [InlineData(100, 32)]
     [InlineData(8, 8)]
     public async Task Head_requests_run_side_by_side_within_a_bound(int connections, int most)
     {
