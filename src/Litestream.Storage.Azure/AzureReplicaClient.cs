@@ -14,7 +14,7 @@ namespace Litestream.Storage.Azure;
 /// A replica in a container of Azure Blob Storage (backends §4.4, layout B): block blobs <c>&lt;path&gt;/ltx/&lt;level&gt;/&lt;min&gt;-&lt;max&gt;.ltx</c>, the
 /// header time in their metadata. The container must exist.
 /// </summary>
-public sealed partial class AzureReplicaClient : IReplicaClient
+public sealed partial class AzureReplicaClient : IReplicaClient, IRefusesLate
 {
     /// <summary>Name of the backend in metrics, logs and JSON.</summary>
     internal const string TypeName = "abs";

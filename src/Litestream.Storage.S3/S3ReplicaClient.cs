@@ -9,7 +9,7 @@ namespace Litestream.Storage.S3;
 /// <summary>
 /// A replica in a bucket of S3 or of a server that speaks its protocol (backends §4.2), layout A: <c>&lt;path&gt;/&lt;level, 4 hex digits&gt;/&lt;min&gt;-&lt;max&gt;.ltx</c>.
 /// </summary>
-public sealed partial class S3ReplicaClient : IReplicaClient
+public sealed partial class S3ReplicaClient : IReplicaClient, IRefusesLate
 {
     private readonly S3Options _options;
     private readonly StorageTransport _transport;

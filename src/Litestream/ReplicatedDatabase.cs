@@ -32,7 +32,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     private static readonly TimeSpan LongestBusyPause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>So long the start waits for a store; the opening of the database goes on asking, and the other databases need not wait.</summary>
-    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(10);
+    internal static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan TrimAfter = TimeSpan.FromSeconds(10);
 
@@ -109,10 +109,9 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// Prepares the client. A failure that may pass is left to the opening of the database, which tries again with pauses (decision D10).
     /// </summary>
     /// <exception cref="ReplicaException">The client can never be used as it is configured; the message names the database.</exception>
-    internal async Task InitializeClientAsync(CancellationToken cancellationToken)
+    internal async Task InitializeClientAsync(CancellationToken patience, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(AnswerTime, services.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience);
         try
         {
             await client.InitializeAsync(either.Token).ConfigureAwait(false);
@@ -123,7 +122,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         {
             logger.Write(LogLevel.Warning, "replica does not answer yet, trying again", ("path", Options.Path), ("error", e.Message));
         }
-        catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (patience.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             logger.Write(LogLevel.Warning, "replica does not answer yet, trying again", ("path", Options.Path), ("waited", AnswerTime));
         }
@@ -139,7 +138,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// </summary>
     private async Task ProbeAsync(CancellationToken cancellationToken)
     {
-        if (client is ILocalReplica)
+        if (client is not IRefusesLate)
         {
             return;
         }

@@ -89,7 +89,8 @@ public sealed class ReplicationStore : IAsyncDisposable
         try
         {
             database = new ReplicatedDatabase(options, client, Services, Shared);
-            await database.InitializeClientAsync(cancellationToken).ConfigureAwait(false);
+            using var patience = new CancellationTokenSource(ReplicatedDatabase.AnswerTime, Services.Time);
+            await database.InitializeClientAsync(patience.Token, cancellationToken).ConfigureAwait(false);
             lock (gate)
             {
                 Register(database);
@@ -216,10 +217,13 @@ public sealed class ReplicationStore : IAsyncDisposable
     {
         IReadOnlyList<ReplicatedDatabase> all = Databases;
         WarnOfDescriptors(all.Count);
+
+        // One patience for all: a store that is down must not hold up the others once for every fifty databases on it.
+        using var patience = new CancellationTokenSource(ReplicatedDatabase.AnswerTime, Services.Time);
         await Parallel.ForEachAsync(
             all,
             new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = cancellationToken },
-            static (database, token) => new ValueTask(database.InitializeClientAsync(token))).ConfigureAwait(false);
+            (database, token) => new ValueTask(database.InitializeClientAsync(patience.Token, token))).ConfigureAwait(false);
         lock (gate)
         {
             running = monitor;

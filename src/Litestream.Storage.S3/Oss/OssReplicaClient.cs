@@ -9,7 +9,7 @@ namespace Litestream.Storage.S3.Oss;
 /// A replica in Alibaba Cloud OSS: keys of layout A (backends §1.2, §4.5), the header time as user metadata (§1.8), L0 objects created with
 /// <c>x-oss-forbid-overwrite</c> (decision D35). Names in OSS cannot begin with a slash, so an empty path is refused.
 /// </summary>
-public sealed partial class OssReplicaClient : IReplicaClient
+public sealed partial class OssReplicaClient : IReplicaClient, IRefusesLate
 {
     private static readonly RetryOptions Retry = new(3, TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(20));
 
