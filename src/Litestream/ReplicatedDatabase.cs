@@ -108,6 +108,8 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
     /// <summary>
     /// Prepares the client. A failure that may pass is left to the opening of the database, which tries again with pauses (decision D10).
     /// </summary>
+    /// <param name="patience">Ends the wait for a store that does not answer; that is no failure.</param>
+    /// <param name="cancellationToken">Stops the start.</param>
     /// <exception cref="ReplicaException">The client can never be used as it is configured; the message names the database.</exception>
     internal async Task InitializeClientAsync(CancellationToken patience, CancellationToken cancellationToken)
     {
