@@ -12,6 +12,7 @@ internal static class DatabaseCopy
         uint lockPage = LtxFormat.LockPage(connection.PageSize);
         uint expected = 1;
         using DatabasePageReader pages = connection.OpenPages();
+        using var output = new LtxParallelWriter(writer);
         while (pages.MoveNext())
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -32,10 +33,11 @@ internal static class DatabaseCopy
                 throw new InvalidDataException($"full copy: page {pageNumber} where {expected} of {commit} was expected");
             }
 
-            writer.WritePage(pageNumber, pages.Page);
+            output.WritePage(pageNumber, pages.Page);
             expected = pageNumber + 1;
         }
 
+        output.Complete();
         if (expected == lockPage && commit == lockPage)
         {
             expected++;

@@ -22,6 +22,8 @@ public sealed class DelayProxy : IAsyncDisposable
     private readonly TimeSpan _delay;
     private readonly Task _accepting;
     private int _connections;
+    private int _open;
+    private int _peak;
     private long _toServer;
     private volatile TaskCompletionSource _frozen = new();
 
@@ -41,6 +43,18 @@ public sealed class DelayProxy : IAsyncDisposable
 
     /// <summary>Connections accepted so far.</summary>
     public int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>Most connections that were open at a time.</summary>
+    public int PeakConnections
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _peak;
+            }
+        }
+    }
 
     /// <summary>Bytes sent by clients so far.</summary>
     public long BytesToServer => Interlocked.Read(ref _toServer);
@@ -101,6 +115,7 @@ public sealed class DelayProxy : IAsyncDisposable
         {
             _sockets.Add(client);
             _sockets.Add(server);
+            _peak = Math.Max(_peak, ++_open);
         }
 
         try
@@ -117,6 +132,7 @@ public sealed class DelayProxy : IAsyncDisposable
         {
             _sockets.Remove(client);
             _sockets.Remove(server);
+            _open--;
         }
 
         client.Dispose();
