@@ -10,7 +10,7 @@ namespace Litestream.EndToEnd.Tests.Backends;
 
 /// <summary>
 /// A restore from many small files keeps to a bound of connections on every store, and gives the right bytes. <c>CONNECTION_FILES=5000</c> for
-/// the number of the bar.
+/// a long run.
 /// </summary>
 public sealed class BackendConnectionTests(BackendServers servers)
 {

@@ -115,7 +115,6 @@ public sealed class DelayProxy : IAsyncDisposable
         {
             _sockets.Add(client);
             _sockets.Add(server);
-            _peak = Math.Max(_peak, ++_open);
         }
 
         try
@@ -132,7 +131,6 @@ public sealed class DelayProxy : IAsyncDisposable
         {
             _sockets.Remove(client);
             _sockets.Remove(server);
-            _open--;
         }
 
         client.Dispose();
@@ -143,6 +141,7 @@ public sealed class DelayProxy : IAsyncDisposable
     {
         var pipe = Channel.CreateBounded<(byte[] Bytes, int Count, long At)>(MaxBuffers);
         Task sending = SendAsync(pipe.Reader, to);
+        CountOpen(upwards ? 1 : 0);
         try
         {
             while (!sending.IsCompleted)
@@ -166,10 +165,22 @@ public sealed class DelayProxy : IAsyncDisposable
         finally
         {
             pipe.Writer.TryComplete();
+
+            // What the client has closed is closed, although the server gets to know later.
+            CountOpen(upwards ? -1 : 0);
         }
 
         await sending;
         to.Shutdown(SocketShutdown.Send);
+    }
+
+    private void CountOpen(int change)
+    {
+        lock (_gate)
+        {
+            _open += change;
+            _peak = Math.Max(_peak, _open);
+        }
     }
 
     private async Task SendAsync(ChannelReader<(byte[] Bytes, int Count, long At)> pipe, Socket to)
