@@ -10,12 +10,13 @@ namespace Litestream.EndToEnd.Tests.Faults;
 
 /// <summary>
 /// The published daemon on a store whose answers get lost, cut, delayed and refused in every way that the fault proxy knows: it stays up, and
-/// afterwards each database is what a restore gives. What single requests do under the same faults is tested at the client, with more hits.
+/// afterwards each database is what a restore gives, also one that meets the same faults. What single requests do under the same faults is tested at the client, with more hits.
 /// <c>FAULT_SECONDS=600</c> for a long run.
 /// </summary>
 public sealed class FaultedDaemonTests
 {
     private const int Databases = 4;
+    private const int RestoresUnderFaults = 5;
     private const string AccessKey = "testaccess";
     private const string SecretKey = "testsecret0123456789";
 
@@ -61,7 +62,38 @@ public sealed class FaultedDaemonTests
             string? difference = PageDigest.Of(folder[name + ".db"]).Difference(PageDigest.OfFile(restored));
             Assert.True(difference is null, $"{name}: the restored database is not the source: {difference}");
             Assert.Null(AckLog.Missing(restored, AckLog.Read(folder[name + ".ack"]), "ack"));
+            File.Delete(restored);
         }
+
+        proxy.IsOn = true;
+        await Task.WhenAll(names.Select(name => RestoreUnderFaultsAsync(folder, name)));
+        TestContext.Current.TestOutputHelper?.WriteLine($"hits: {string.Join(", ", proxy.Hits)}");
+    }
+
+    /// <summary>A restore from a store that fails gives the right database, or none and an exit code.</summary>
+    private static async Task RestoreUnderFaultsAsync(TempDirectory folder, string name)
+    {
+        PageDigest expected = PageDigest.Of(folder[name + ".db"]);
+        int succeeded = 0;
+        string lastFailure = "";
+        for (int attempt = 0; attempt < RestoresUnderFaults; attempt++)
+        {
+            string restored = folder[$"{name}.faulted{attempt}.db"];
+            CliResult result = await RunAsync(
+                "restore", "-config", folder["litestream.yml"], "-o", restored, folder[name + ".db"]);
+            if (result.ExitCode != 0)
+            {
+                Assert.False(File.Exists(restored), $"a failed restore left a database: {result.StandardError}");
+                lastFailure = result.StandardOutput + result.StandardError;
+                continue;
+            }
+
+            succeeded++;
+            string? difference = expected.Difference(PageDigest.OfFile(restored));
+            Assert.True(difference is null, $"{name}: restored under faults, and not the source: {difference}");
+        }
+
+        Assert.True(succeeded > 0, $"{name}: none of {RestoresUnderFaults} restores under faults succeeded; the last one: {lastFailure}");
     }
 
     private static async Task WriteAsync(string database, string acknowledged, int number)
