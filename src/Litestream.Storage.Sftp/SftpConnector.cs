@@ -11,6 +11,8 @@ internal sealed class SftpConnector
 
     private const string FastCipher = "aes128-gcm@openssh.com";
 
+    private const string AgentVariable = "SSH_AUTH_SOCK";
+
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(30);
 
     private readonly SftpOptions _options;
@@ -32,7 +34,9 @@ internal sealed class SftpConnector
     internal async Task<SftpClient> ConnectAsync(CancellationToken cancellationToken)
     {
         HostKeyVerifier.Expectation expected = _verifier.Load();
-        ConnectionInfo info = CreateInfo();
+
+        // Reads files and may ask an agent.
+        ConnectionInfo info = await Task.Run(CreateInfo, cancellationToken).ConfigureAwait(false);
         if (expected.Keys.Count > 0)
         {
             // Negotiate a key of a type that is known: of several keys the server would present another one (trap T29).
@@ -119,7 +123,9 @@ internal sealed class SftpConnector
 
         if (methods.Count == 0)
         {
-            methods.Add(new NoneAuthenticationMethod(_options.User));
+            methods.Add(_transport.GetVariable(AgentVariable) is { Length: > 0 } agent
+                ? new PrivateKeyAuthenticationMethod(_options.User, AskAgent(agent))
+                : new NoneAuthenticationMethod(_options.User));
         }
 
         var info = new ConnectionInfo(Endpoint.Host, Endpoint.Port, _options.User, [.. methods]) { Timeout = _transport.ConnectTimeout };
@@ -131,6 +137,20 @@ internal sealed class SftpConnector
         }
 
         return info;
+    }
+
+    private SshAgentKeys AskAgent(string path)
+    {
+        try
+        {
+            var keys = new SshAgentKeys(new SshAgent(path, _transport.ConnectTimeout));
+            return keys.HostKeyAlgorithms.Count > 0 ? keys : throw new IOException("it holds no key; ssh-add one");
+        }
+        catch (IOException failure)
+        {
+            throw new ReplicaException(
+                $"sftp: neither a password nor a key-path is set, and the agent at {path} ({AgentVariable}) is of no help: {failure.Message}", isTransient: false, failure);
+        }
     }
 
     private PrivateKeyFile ReadKey(string path)

@@ -18,7 +18,10 @@ public sealed record SftpOptions
     /// </summary>
     public string Path { get; init; } = "";
 
-    /// <summary>Local path of a private key (OpenSSH, PEM), offered after the password; null or empty = none.</summary>
+    /// <summary>
+    /// Local path of a private key (OpenSSH, PEM), offered after the password; null or empty = none. Without a password too, the
+    /// keys of the agent that the variable <c>SSH_AUTH_SOCK</c> names are offered.
+    /// </summary>
     public string? KeyPath { get; init; }
 
     /// <summary>Passphrase of that key; null or empty = it has none.</summary>
