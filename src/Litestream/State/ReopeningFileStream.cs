@@ -1,4 +1,5 @@
 using Litestream.Storage;
+using Litestream.Storage.Transport;
 
 namespace Litestream.State;
 
@@ -8,9 +9,12 @@ namespace Litestream.State;
 /// </summary>
 /// <param name="open">Opens the file.</param>
 /// <param name="size">Bytes of the file; behind them it is not opened any more.</param>
-internal sealed class ReopeningFileStream(Func<IFile> open, long size) : Stream
+internal sealed class ReopeningFileStream(Func<IFile> open, long size) : Stream, ILengthBound
 {
     private long position;
+
+    /// <summary>Bytes that are left.</summary>
+    public long MaxLength => size - position;
 
     public override bool CanRead => true;
 

@@ -1,5 +1,6 @@
 using Litestream.Ltx;
 using Litestream.Storage;
+using Litestream.Storage.Transport;
 
 namespace Litestream.State;
 
@@ -7,12 +8,15 @@ namespace Litestream.State;
 /// <param name="file">The file.</param>
 /// <param name="ownsFile">Whether it is closed with the stream.</param>
 /// <param name="onWriteError">Makes the exception to throw out of the one that a write threw; null = that one.</param>
-internal sealed class SequentialFileStream(IFile file, bool ownsFile = true, Func<Exception, Exception>? onWriteError = null) : Stream
+internal sealed class SequentialFileStream(IFile file, bool ownsFile = true, Func<Exception, Exception>? onWriteError = null) : Stream, ILengthBound
 {
     private long position;
 
     /// <summary>CRC-64 of all bytes written through this stream.</summary>
     public ulong WrittenChecksum { get; private set; }
+
+    /// <summary>Bytes that are left: an upload decides by them how large its parts are (decision D34).</summary>
+    public long MaxLength => file.Length - position;
 
     public override bool CanRead => true;
 

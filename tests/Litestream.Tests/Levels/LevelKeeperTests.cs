@@ -1,5 +1,6 @@
 using Litestream.Levels;
 using Litestream.Storage;
+using Litestream.Tests.Support;
 
 namespace Litestream.Tests.Levels;
 
@@ -7,6 +8,27 @@ namespace Litestream.Tests.Levels;
 public sealed class LevelKeeperTests
 {
     private readonly Random random = new(1);
+
+    // Stores take a limited number of parts: without a bound the parts stay small, and a file of more than 48.8 GiB fails at the 10,001st (decision D34).
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Every_upload_says_beforehand_how_large_it_can_become(bool localLevels)
+    {
+        BoundClient? bounds = null;
+        using var scene = new LevelScene(LevelScene.Defaults with { LocalLevels = localLevels }, owner => bounds = new BoundClient(owner.Replica));
+        await scene.StartAsync();
+        for (int i = 0; i < 40; i++)
+        {
+            await scene.SyncAsync(random);
+            await scene.AdvanceAsync(TimeSpan.FromSeconds(10));
+        }
+
+        await scene.AdvanceAsync(TimeSpan.FromDays(1));
+        await scene.SyncAsync(random);
+        Assert.Equal([0, 1, 2, 3, 9], bounds!.Writes.Select(write => write.Level).Distinct().Order());
+        Assert.All(bounds.Writes, write => Assert.True(write.Bound >= write.Size, $"level {write.Level}: {write.Bound?.ToString() ?? "no bound"} for {write.Size} bytes"));
+    }
 
     // A process that is restarted in a loop must not merge each time.
     [Fact]
