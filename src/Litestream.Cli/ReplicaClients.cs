@@ -53,15 +53,19 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
     private IReplicaClient Open(ReplicaTarget target, DatabaseOptions? database, DateTimeOffset? asOf) => target switch
     {
         FileTarget file => new FileReplicaClient(host.Files, file.Path, database?.Path),
-        S3Target s3 => new S3ReplicaClient(Options(s3) with { AsOf = asOf }, Transport),
-        OssTarget oss => new OssReplicaClient(Options(oss), Transport),
-        AbsTarget abs => new AzureReplicaClient(Options(abs), Transport),
-        GcsTarget gcs => new GcsReplicaClient(new GcsOptions { Bucket = gcs.Bucket, Path = gcs.Path }, Transport),
+        S3Target s3 => new S3ReplicaClient(Options(s3) with { AsOf = asOf, Spool = Spool(database) }, Transport),
+        OssTarget oss => new OssReplicaClient(Options(oss) with { Spool = Spool(database) }, Transport),
+        AbsTarget abs => new AzureReplicaClient(Options(abs) with { Spool = Spool(database) }, Transport),
+        GcsTarget gcs => new GcsReplicaClient(new GcsOptions { Bucket = gcs.Bucket, Path = gcs.Path, Spool = Spool(database) }, Transport),
         SftpTarget sftp => new SftpReplicaClient(Options(sftp, database), Transport),
-        WebDavTarget dav => new WebDavReplicaClient(Options(dav, database), Transport),
+        WebDavTarget dav => new WebDavReplicaClient(Options(dav) with { Spool = Spool(database) }, Transport),
         NatsTarget nats => new NatsReplicaClient(Options(nats), Transport),
         _ => throw new CliException($"replica type \"{target.Type}\" is not supported"),
     };
+
+    /// <summary>Large parts of uploads wait beside the database: that disk has room for its copies.</summary>
+    internal UploadSpool Spool(DatabaseOptions? database) =>
+        database is null ? UploadSpool.Temporary : new UploadSpool(host.Files, Path.GetFullPath(database.StateDirectory));
 
     /// <summary>Refuses a view of the past where the store cannot give one (decision D38).</summary>
     private static void CheckAsOf(ReplicaTarget target, DateTimeOffset? asOf)
@@ -155,15 +159,13 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         Timeout = target.Timeout,
     };
 
-    private static WebDavOptions Options(WebDavTarget target, DatabaseOptions? database) => new()
+    private static WebDavOptions Options(WebDavTarget target) => new()
     {
         Url = target.Url,
         Path = target.Path,
         Username = target.Username,
         Password = target.Password,
-        SpoolDirectory = database?.StateDirectory ?? Path.GetTempPath(),
     };
-
 
     /// <inheritdoc/>
     public void Dispose() => transport?.Dispose();

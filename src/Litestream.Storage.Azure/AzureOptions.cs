@@ -1,4 +1,5 @@
 using System.Text;
+using Litestream.Storage.Transport;
 
 namespace Litestream.Storage.Azure;
 
@@ -39,6 +40,9 @@ public sealed record AzureOptions(string Container, string Path)
 
     /// <summary>Blocks of one upload in flight at a time, at least 1; fewer where they would exceed 64 MiB. Default 5.</summary>
     public int Concurrency { get; init; } = 5;
+
+    /// <summary>Where blocks wait that are too large for memory: the state directory of the database.</summary>
+    public UploadSpool Spool { get; init; } = UploadSpool.Temporary;
 
     // Called by ToString: the two secrets are left out.
     private bool PrintMembers(StringBuilder builder)

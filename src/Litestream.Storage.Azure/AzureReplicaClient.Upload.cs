@@ -32,47 +32,44 @@ public sealed partial class AzureReplicaClient
         string key = _keys.File(level, minTxid, maxTxid);
         LtxUploadHead head = await LtxUploadHead.ReadAsync(source, Location(key), cancellationToken).ConfigureAwait(false);
         long blockSize = UploadPartSize.For(_options.BlockSize ?? AzureOptions.DefaultBlockSize, source, head.Bytes.Length, PlannedBlocks);
-        var parts = new PartReader(head, source, blockSize);
-        var tap = new TrailerTap();
+        var parts = new PartReader(head, source, blockSize, _options.Spool);
         UploadPart first = (await parts.NextAsync(cancellationToken).ConfigureAwait(false))!;
         long began = _transport.Options.Time.GetTimestamp();
         bool created = first.IsLast
-            ? await PutBlobAsync(key, head, first, tap, mode, cancellationToken).ConfigureAwait(false)
-            : await PutBlocksAsync(key, head, parts, first, blockSize, tap, mode, cancellationToken).ConfigureAwait(false);
+            ? await PutBlobAsync(key, head, first, mode, cancellationToken).ConfigureAwait(false)
+            : await PutBlocksAsync(key, head, parts, first, blockSize, mode, cancellationToken).ConfigureAwait(false);
         ReplicaMetrics.Took(Type, "PUT", _transport.Options.Time.GetElapsedTime(began));
-        var file = new LtxFileInfo(level, minTxid, maxTxid, tap.Length, head.CreatedAt);
+        var file = new LtxFileInfo(level, minTxid, maxTxid, parts.Tap.Length, head.CreatedAt);
         if (!created)
         {
-            await RequireOwnAsync(file, tap, key, cancellationToken).ConfigureAwait(false);
+            await RequireOwnAsync(file, parts.Tap, key, cancellationToken).ConfigureAwait(false);
         }
 
         return file;
     }
 
     private async ValueTask<bool> PutBlobAsync(
-        string key, LtxUploadHead head, UploadPart only, TrailerTap tap, WriteMode mode, CancellationToken cancellationToken)
+        string key, LtxUploadHead head, UploadPart only, WriteMode mode, CancellationToken cancellationToken)
     {
         using (only)
         {
-            tap.Add(only.Bytes.Span);
             var request = new AzureRequest($"write {Location(key)}", "PUT", RequestMethod.Put, BlobUrl(key))
             {
                 Headers = [("x-ms-blob-type", "BlockBlob"), ("Content-Type", ContentType), .. Properties(head, mode)],
-                Body = only.Bytes,
+                Body = only,
             };
             return await PutAsync(request, mode, cancellationToken).ConfigureAwait(false);
         }
     }
 
     private async ValueTask<bool> PutBlocksAsync(
-        string key, LtxUploadHead head, PartReader parts, UploadPart first, long blockSize, TrailerTap tap, WriteMode mode, CancellationToken cancellationToken)
+        string key, LtxUploadHead head, PartReader parts, UploadPart first, long blockSize, WriteMode mode, CancellationToken cancellationToken)
     {
         byte[] prefix = RandomNumberGenerator.GetBytes(BlockIdPrefixSize);
         int count = 0;
-        await PartedUpload.RunAsync(parts, first, UploadPartSize.Concurrency(_options.Concurrency, blockSize), async (part, token) =>
+        await PartedUpload.RunAsync(parts, first, parts.Concurrency(_options.Concurrency), async (part, token) =>
         {
             // Parts begin in order and run without a wait up to here.
-            tap.Add(part.Bytes.Span);
             count = part.Number;
             string what = $"write {Location(key)}, block {part.Number}";
             if (part.Number > MaxBlocks)
@@ -83,14 +80,14 @@ public sealed partial class AzureReplicaClient
             var request = new AzureRequest(what, "PUT", RequestMethod.Put, $"{BlobUrl(key)}?comp=block&blockid={Uri.EscapeDataString(BlockId(prefix, part.Number))}")
             {
                 Headers = [("Content-Type", ContentType)],
-                Body = part.Bytes,
+                Body = part,
             };
             await PutAsync(request, WriteMode.Overwrite, token).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
         var commit = new AzureRequest($"write {Location(key)}, list of {count} blocks", "PUT", RequestMethod.Put, BlobUrl(key) + "?comp=blocklist")
         {
             Headers = [("x-ms-blob-content-type", ContentType), ("Content-Type", "application/xml"), .. Properties(head, mode)],
-            Body = BlockList(prefix, count),
+            Body = UploadBytes.Of(BlockList(prefix, count)),
         };
         return await PutAsync(commit, mode, cancellationToken).ConfigureAwait(false);
     }

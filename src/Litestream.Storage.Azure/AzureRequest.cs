@@ -1,4 +1,5 @@
 using Azure.Core;
+using Litestream.Storage.Transport;
 
 namespace Litestream.Storage.Azure;
 
@@ -12,6 +13,6 @@ internal sealed record AzureRequest(string What, string Operation, RequestMethod
     /// <summary>Headers of this kind of request.</summary>
     public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
 
-    /// <summary>Body; it must not change until the request has ended. Empty = none.</summary>
-    public ReadOnlyMemory<byte> Body { get; init; }
+    /// <summary>Body; it must not change until the request has ended. Null = none.</summary>
+    public UploadBytes? Body { get; init; }
 }

@@ -81,13 +81,13 @@ internal sealed class AzureService
                 message.Request.Headers.Add(name, value);
             }
 
-            if (!request.Body.IsEmpty)
+            if (request.Body is { } body)
             {
-                message.Request.Content = RequestContent.Create(request.Body);
+                message.Request.Content = new AzureContent(body);
             }
 
             await pipeline.SendAsync(message, cancellationToken).ConfigureAwait(false);
-            long bytes = request.Operation == "GET" ? message.Response.Headers.ContentLengthLong ?? 0 : request.Body.Length;
+            long bytes = request.Operation == "GET" ? message.Response.Headers.ContentLengthLong ?? 0 : request.Body?.Length ?? 0;
             ReplicaMetrics.Count(AzureReplicaClient.TypeName, request.Operation, message.Response.IsError ? 0 : bytes);
             T result = await read(message, cancellationToken).ConfigureAwait(false);
             handedOver = result is Stream stream && stream != Stream.Null;

@@ -1,3 +1,5 @@
+using Litestream.Storage.Transport;
+
 namespace Litestream.Storage.Gcs;
 
 /// <summary>Where a replica lies in Google Cloud Storage (backends §3.3, §4.3). Credentials are not part of it: they are found as Application Default Credentials.</summary>
@@ -9,7 +11,7 @@ public sealed record GcsOptions
     /// <summary>Default of <see cref="ChunkSize"/>: 16 MiB.</summary>
     public const int DefaultChunkSize = 16 << 20;
 
-    /// <summary>Largest <see cref="ChunkSize"/>: 64 MiB, since one chunk of each running upload is held in memory.</summary>
+    /// <summary>Largest <see cref="ChunkSize"/>: 64 MiB, what one upload may hold in memory.</summary>
     public const int MaxChunkSize = 64 << 20;
 
     /// <summary>Name of the bucket; it must exist.</summary>
@@ -23,6 +25,9 @@ public sealed record GcsOptions
     /// <see cref="MaxChunkSize"/>. Memory per running upload is bounded by it.
     /// </summary>
     public int ChunkSize { get; init; } = DefaultChunkSize;
+
+    /// <summary>Where chunks wait that are too large for memory: the state directory of the database.</summary>
+    public UploadSpool Spool { get; init; } = UploadSpool.Temporary;
 
     /// <summary>
     /// Root URL of the service; null = <c>https://storage.googleapis.com</c>, or what the environment variable <c>STORAGE_EMULATOR_HOST</c> names

@@ -28,11 +28,12 @@ public sealed partial class GcsReplicaClient
                 ContentType = "application/octet-stream",
                 Metadata = new Dictionary<string, string> { [TimeKey] = HeaderTime.Format(head.CreatedAt) },
             });
-        bool stored = await upload.RunAsync(new PartReader(head, source, _options.ChunkSize), cancellationToken).ConfigureAwait(false);
-        var info = new LtxFileInfo(level, minTxid, maxTxid, upload.Tap.Length, head.CreatedAt);
+        var parts = new PartReader(head, source, _options.ChunkSize, _options.Spool);
+        bool stored = await upload.RunAsync(parts, cancellationToken).ConfigureAwait(false);
+        var info = new LtxFileInfo(level, minTxid, maxTxid, parts.Tap.Length, head.CreatedAt);
         if (!stored)
         {
-            await ExistingObject.RequireSameAsync(this, info, upload.Tap.Last, location, cancellationToken).ConfigureAwait(false);
+            await ExistingObject.RequireSameAsync(this, info, parts.Tap.Last, location, cancellationToken).ConfigureAwait(false);
         }
 
         ReplicaMetrics.Count(TypeName, "PUT", info.Size);
@@ -44,8 +45,6 @@ public sealed partial class GcsReplicaClient
     private sealed class Upload(GcsApi api, string what, string precondition, GcsObject target)
     {
         private Crc32C checksum;
-
-        public TrailerTap Tap { get; } = new();
 
         /// <summary>Sends everything; false if an object of that name exists and the bytes were not stored.</summary>
         public async ValueTask<bool> RunAsync(PartReader parts, CancellationToken cancellationToken)
@@ -66,8 +65,10 @@ public sealed partial class GcsReplicaClient
 
         private void Note(UploadPart part)
         {
-            Tap.Add(part.Bytes.Span);
-            checksum.Add(part.Bytes.Span);
+            foreach (ReadOnlyMemory<byte> slice in part.Slices())
+            {
+                checksum.Add(slice.Span);
+            }
         }
 
         /// <summary>multipart/related with a length: metadata, with a checksum that the store compares before it keeps anything, and the bytes.</summary>
@@ -82,7 +83,7 @@ public sealed partial class GcsReplicaClient
                 what,
                 () =>
                 {
-                    var content = new UploadContent(before, only.Bytes, after);
+                    var content = new UploadContent(before, only, after);
                     content.Headers.ContentType = MediaTypeHeaderValue.Parse("multipart/related; boundary=" + boundary);
                     return new HttpRequestMessage(HttpMethod.Post, api.Upload("uploadType=multipart" + precondition)) { Content = content };
                 },
@@ -102,18 +103,12 @@ public sealed partial class GcsReplicaClient
             UploadPart? part = first;
             try
             {
-                UploadStep step = default;
-                for (long start = 0; part is not null;)
+                UploadStep step = new(null, 0, Exists: session is null);
+                for (long start = 0; !step.Exists && part is not null;)
                 {
-                    if (session is not null && !step.Exists)
-                    {
-                        step = await session.SendAsync(part, start, cancellationToken).ConfigureAwait(false);
-                    }
-
-                    start += part.Bytes.Length;
+                    step = await session!.SendAsync(part, start, cancellationToken).ConfigureAwait(false);
+                    start += part.Length;
                     part.Dispose();
-
-                    // Where an object exists already the rest is only read: its end tells whether it is ours.
                     part = await parts.NextAsync(cancellationToken).ConfigureAwait(false);
                     if (part is not null)
                     {
@@ -121,6 +116,9 @@ public sealed partial class GcsReplicaClient
                     }
                 }
 
+                // Where an object exists already the rest is only read: its end tells whether it is ours.
+                part?.Dispose();
+                await parts.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
                 return step.Stored;
             }
             finally

@@ -59,7 +59,7 @@ internal sealed class ResumableUpload
     /// <returns>After the last chunk: the object, or <see cref="UploadStep.Exists"/>.</returns>
     public async ValueTask<UploadStep> SendAsync(UploadPart part, long start, CancellationToken cancellationToken)
     {
-        long end = start + part.Bytes.Length;
+        long end = start + part.Length;
         long from = start;
         for (int idle = 0; idle < MaxIdleRounds;)
         {
@@ -117,7 +117,7 @@ internal sealed class ResumableUpload
 
     private ValueTask<UploadStep> SendFromAsync(UploadPart part, long start, long from, CancellationToken cancellationToken)
     {
-        long end = start + part.Bytes.Length;
+        long end = start + part.Length;
         string total = part.IsLast ? end.ToString(CultureInfo.InvariantCulture) : "*";
 
         // The first attempt sends bytes, unless there are none left to send; every further one asks what has arrived.
@@ -127,7 +127,7 @@ internal sealed class ResumableUpload
             () =>
             {
                 UploadContent content = asks
-                    ? new UploadContent(ReadOnlyMemory<byte>.Empty) : new UploadContent(part.Bytes[(int)(from - start)..]);
+                    ? new UploadContent(ReadOnlyMemory<byte>.Empty) : new UploadContent(part, from - start);
                 string range = asks
                     ? $"bytes */{total}" : string.Create(CultureInfo.InvariantCulture, $"bytes {from}-{end - 1}/{total}");
                 content.Headers.TryAddWithoutValidation("Content-Range", range);

@@ -1,4 +1,5 @@
 using System.Net;
+using Litestream.Storage.Transport;
 
 namespace Litestream.Storage.S3;
 
@@ -32,7 +33,7 @@ internal sealed partial class S3Bucket
         new S3Request(HttpMethod.Put, key)
         {
             Headers = [("content-type", "application/json"), expectedTag is null ? ("if-none-match", "*") : ("if-match", expectedTag), .. Settings.Encryption.Write],
-            Body = json,
+            Body = UploadBytes.Of(json),
         },
         cancellationToken);
 

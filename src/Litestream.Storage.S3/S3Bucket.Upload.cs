@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Litestream.Storage.Transport;
 
 namespace Litestream.Storage.S3;
 
@@ -15,7 +16,7 @@ internal sealed partial class S3Bucket
     /// <param name="createOnly">True refuses to replace.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="S3Exception">Refused; see <see cref="IsConflict"/>, <see cref="IsUnsupported"/>.</exception>
-    public ValueTask<string> PutAsync(string key, ReadOnlyMemory<byte> body, string timestamp, bool createOnly, CancellationToken cancellationToken) => SendForTagAsync(
+    public ValueTask<string> PutAsync(string key, UploadBytes body, string timestamp, bool createOnly, CancellationToken cancellationToken) => SendForTagAsync(
         new S3Request(HttpMethod.Put, key)
         {
             Headers = [("content-type", OctetStream), .. CreationHeaders(timestamp), .. Condition(createOnly)],
@@ -30,7 +31,7 @@ internal sealed partial class S3Bucket
         cancellationToken);
 
     /// <summary>Stores a part and returns its entity tag.</summary>
-    public ValueTask<string> UploadPartAsync(string key, string upload, int number, ReadOnlyMemory<byte> body, CancellationToken cancellationToken) => SendForTagAsync(
+    public ValueTask<string> UploadPartAsync(string key, string upload, int number, UploadBytes body, CancellationToken cancellationToken) => SendForTagAsync(
         new S3Request(HttpMethod.Put, key)
         {
             Query = [("partNumber", number.ToString(CultureInfo.InvariantCulture)), ("uploadId", upload)],
@@ -47,7 +48,7 @@ internal sealed partial class S3Bucket
         {
             Query = [("uploadId", upload)],
             Headers = [("content-type", "application/xml"), .. Settings.Encryption.Customer, .. Condition(createOnly)],
-            Body = MultipartDocument.Complete(tags, Namespace),
+            Body = UploadBytes.Of(MultipartDocument.Complete(tags, Namespace)),
         },
         xml =>
         {

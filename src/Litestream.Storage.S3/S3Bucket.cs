@@ -96,7 +96,7 @@ internal sealed partial class S3Bucket(S3Connection connection)
 #pragma warning restore CA5351
             }
 
-            var request = new S3Request(HttpMethod.Post, null) { Query = [("delete", "")], Headers = headers, Body = body };
+            var request = new S3Request(HttpMethod.Post, null) { Query = [("delete", "")], Headers = headers, Body = UploadBytes.Of(body) };
             int deleted = await SendForXmlAsync(request, xml => RequireDeleted(batch.Length, DeleteDocument.Parse(xml)), cancellationToken).ConfigureAwait(false);
             ReplicaMetrics.Count(Type, "DELETE", count: quiet ? batch.Length : deleted);
             ReplicaMetrics.Took(Type, "DELETE", connection.Options.Time.GetElapsedTime(began));

@@ -27,7 +27,7 @@ internal sealed class S3Connection(S3Settings settings, AwsCredentialSource cred
     public ValueTask<T> SendAsync<T>(S3Request request, Func<HttpResponseMessage, CancellationToken, ValueTask<T>> read, CancellationToken cancellationToken)
     {
         string what = Describe(request);
-        string hash = HashOf(request);
+        string hash = HashOf(request, cancellationToken);
         return http.SendAsync(
             what,
             token => CreateAsync(request, hash, token),
@@ -47,7 +47,7 @@ internal sealed class S3Connection(S3Settings settings, AwsCredentialSource cred
     public ValueTask<Stream> OpenAsync(S3Request request, long offset, long size, CancellationToken cancellationToken)
     {
         string what = Describe(request);
-        string hash = HashOf(request);
+        string hash = HashOf(request, cancellationToken);
         return http.OpenAsync(
             what,
             token => CreateAsync(request, hash, token),
@@ -98,10 +98,22 @@ internal sealed class S3Connection(S3Settings settings, AwsCredentialSource cred
     }
 
     // Once per request, not per attempt: the body is the same.
-    private string HashOf(S3Request request) =>
-        !settings.SignPayload ? SigV4.UnsignedPayload
-        : request.Body is { Length: > 0 } body ? Convert.ToHexStringLower(SHA256.HashData(body.Span))
-        : SigV4.EmptyHash;
+    private string HashOf(S3Request request, CancellationToken cancellationToken)
+    {
+        if (!settings.SignPayload || request.Body is not { } body)
+        {
+            return settings.SignPayload ? SigV4.EmptyHash : SigV4.UnsignedPayload;
+        }
+
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (ReadOnlyMemory<byte> slice in body.Slices())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            hash.AppendData(slice.Span);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     private async ValueTask<HttpRequestMessage> CreateAsync(S3Request request, string hash, CancellationToken cancellationToken)
     {

@@ -1,3 +1,5 @@
+using Litestream.Storage.Transport;
+
 namespace Litestream.Storage.S3;
 
 /// <summary>An S3 replica as configured (backends §3.3). Values that are not set follow the provider (backends §4.2).</summary>
@@ -30,7 +32,7 @@ public sealed record S3Options
     /// <summary>Storage class of new objects; empty = the bucket's.</summary>
     public string StorageClass { get; init; } = "";
 
-    /// <summary>Bytes of a part, 5 MiB to 2 GiB; null = 5 MiB. Objects below that size go in one request.</summary>
+    /// <summary>Bytes of a part, 5 MiB to 5 GiB; null = 5 MiB. Objects below that size go in one request.</summary>
     public long? PartSize { get; init; }
 
     /// <summary>Parts in flight at a time, at least 1; null = 5, on Cloudflare R2 2.</summary>
@@ -68,6 +70,9 @@ public sealed record S3Options
     /// Null = as it is.
     /// </summary>
     public DateTimeOffset? AsOf { get; init; }
+
+    /// <summary>Where parts wait that are too large for memory: the state directory of the database.</summary>
+    public UploadSpool Spool { get; init; } = UploadSpool.Temporary;
 
     /// <summary>Origin (<c>http://127.0.0.1:port</c>) to send to instead of the real one, which stays in the <c>Host</c> header: for tests of AWS names.</summary>
     internal string ConnectTo { get; init; } = "";

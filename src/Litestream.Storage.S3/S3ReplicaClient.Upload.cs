@@ -24,26 +24,24 @@ public sealed partial class S3ReplicaClient
         LtxUploadHead head = await LtxUploadHead.ReadAsync(source, key, cancellationToken).ConfigureAwait(false);
         S3Bucket bucket = await GetBucketAsync(cancellationToken).ConfigureAwait(false);
         long partSize = UploadPartSize.For(bucket.Settings.PartSize, source, head.Bytes.Length);
-        if (partSize > Array.MaxLength)
+        if (partSize > S3Settings.MaxPartSize)
         {
-            throw new ReplicaException($"s3: {key} would need parts of {partSize} bytes, which is more than this program can hold: it is too large", isTransient: false);
+            throw new ReplicaException($"s3: {key} would need parts of {partSize} bytes, but S3 takes at most {S3Settings.MaxPartSize}: it is too large", isTransient: false);
         }
 
-        var parts = new PartReader(head, source, partSize);
+        var parts = new PartReader(head, source, partSize, _options.Spool);
         UploadPart first = (await parts.NextAsync(cancellationToken).ConfigureAwait(false))!;
-        var upload = new Upload(bucket, key, HeaderTime.Format(head.CreatedAt), mode == WriteMode.CreateOnly);
+        var upload = new Upload(bucket, key, HeaderTime.Format(head.CreatedAt), mode == WriteMode.CreateOnly, parts.Tap);
         if (first.IsLast)
         {
             using (first)
             {
-                upload.Tap.Add(first.Bytes.Span);
-                await PutAsync(upload, level, minTxid, maxTxid, first.Bytes, cancellationToken).ConfigureAwait(false);
+                await PutAsync(upload, level, minTxid, maxTxid, first, cancellationToken).ConfigureAwait(false);
             }
         }
         else
         {
-            int concurrency = UploadPartSize.Concurrency(bucket.Settings.Concurrency, partSize);
-            await UploadPartsAsync(upload, parts, first, concurrency, Info, cancellationToken).ConfigureAwait(false);
+            await UploadPartsAsync(upload, parts, first, Info, cancellationToken).ConfigureAwait(false);
         }
 
         ReplicaMetrics.Count(Type, "PUT", upload.Tap.Length);
@@ -52,7 +50,7 @@ public sealed partial class S3ReplicaClient
         LtxFileInfo Info() => new(level, minTxid, maxTxid, upload.Tap.Length, head.CreatedAt);
     }
 
-    private async ValueTask PutAsync(Upload upload, int level, Txid min, Txid max, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    private async ValueTask PutAsync(Upload upload, int level, Txid min, Txid max, UploadBytes body, CancellationToken cancellationToken)
     {
         var info = new LtxFileInfo(level, min, max, body.Length, default);
         if (upload.CreateOnly && Volatile.Read(ref _lacksConditions))
@@ -82,7 +80,7 @@ public sealed partial class S3ReplicaClient
         }
     }
 
-    private async ValueTask CreateUnconditionallyAsync(Upload upload, LtxFileInfo info, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    private async ValueTask CreateUnconditionallyAsync(Upload upload, LtxFileInfo info, UploadBytes body, CancellationToken cancellationToken)
     {
         await _creating.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -102,7 +100,7 @@ public sealed partial class S3ReplicaClient
     }
 
     private async Task UploadPartsAsync(
-        Upload upload, PartReader parts, UploadPart first, int concurrency, Func<LtxFileInfo> info, CancellationToken cancellationToken)
+        Upload upload, PartReader parts, UploadPart first, Func<LtxFileInfo> info, CancellationToken cancellationToken)
     {
         string id;
         bool exists;
@@ -120,7 +118,8 @@ public sealed partial class S3ReplicaClient
 
         if (exists)
         {
-            await PartedUpload.RunAsync(parts, first, 1, (part, _) => Pass(upload, part), cancellationToken).ConfigureAwait(false);
+            first.Dispose();
+            await parts.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
             await ExistingObject.RequireSameAsync(this, info(), upload.Tap.Last, upload.Key, cancellationToken).ConfigureAwait(false);
             return;
         }
@@ -129,6 +128,7 @@ public sealed partial class S3ReplicaClient
         try
         {
             var tags = new ConcurrentDictionary<int, string>();
+            int concurrency = parts.Concurrency(upload.Bucket.Settings.Concurrency);
             await PartedUpload.RunAsync(parts, first, concurrency, (part, token) => SendPartAsync(upload, id, part, tags, token), cancellationToken).ConfigureAwait(false);
             done = await CompleteAsync(upload, id, tags, info, cancellationToken).ConfigureAwait(false);
         }
@@ -141,16 +141,8 @@ public sealed partial class S3ReplicaClient
         }
     }
 
-    private static Task Pass(Upload upload, UploadPart part)
-    {
-        upload.Tap.Add(part.Bytes.Span);
-        return Task.CompletedTask;
-    }
-
     private static async Task SendPartAsync(Upload upload, string id, UploadPart part, ConcurrentDictionary<int, string> tags, CancellationToken cancellationToken)
     {
-        // Before the first await: up to there parts come here one after the other, in order.
-        upload.Tap.Add(part.Bytes.Span);
         if (part.Number > MultipartDocument.MaxParts)
         {
             throw new ReplicaException(
@@ -159,7 +151,7 @@ public sealed partial class S3ReplicaClient
 
         // Hashing a part must not keep the next one from being read.
         await Task.Yield();
-        tags[part.Number] = await upload.Bucket.UploadPartAsync(upload.Key, id, part.Number, part.Bytes, cancellationToken).ConfigureAwait(false);
+        tags[part.Number] = await upload.Bucket.UploadPartAsync(upload.Key, id, part.Number, part, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>True when the object stands with our content, also if the answer to an earlier attempt was lost.</summary>
@@ -215,8 +207,5 @@ public sealed partial class S3ReplicaClient
         }
     }
 
-    private sealed record Upload(S3Bucket Bucket, string Key, string Timestamp, bool CreateOnly)
-    {
-        public TrailerTap Tap { get; } = new();
-    }
+    private sealed record Upload(S3Bucket Bucket, string Key, string Timestamp, bool CreateOnly, TrailerTap Tap);
 }

@@ -1,3 +1,5 @@
+using Litestream.Storage.Transport;
+
 namespace Litestream.Storage.S3;
 
 /// <summary>One request to a bucket, before it is signed.</summary>
@@ -12,5 +14,5 @@ internal sealed record S3Request(HttpMethod Method, string? Key)
     public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
 
     /// <summary>Body; null = none. It must not change until the request has ended.</summary>
-    public ReadOnlyMemory<byte>? Body { get; init; }
+    public UploadBytes? Body { get; init; }
 }

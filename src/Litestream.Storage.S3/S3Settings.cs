@@ -8,6 +8,9 @@ internal sealed record S3Settings
     /// <summary>Smallest part that S3 takes, except the last (trap T28).</summary>
     public const long MinPartSize = 5L << 20;
 
+    /// <summary>Largest part, and largest object in one request: 5 GiB.</summary>
+    public const long MaxPartSize = 5L << 30;
+
     private const string DefaultRegion = "us-east-1";
 
     /// <summary>Name or ARN of the bucket, for messages.</summary>
@@ -60,7 +63,7 @@ internal sealed record S3Settings
         Require(options.Bucket.Length > 0, "bucket required for s3 replica");
         long partSize = options.PartSize ?? MinPartSize;
         Require(partSize >= MinPartSize, string.Create(CultureInfo.InvariantCulture, $"part size must be at least {MinPartSize} bytes (5MiB), not {partSize}: 5MB is less"));
-        Require(partSize <= Array.MaxLength, $"part size must be less than 2GiB, not {partSize} bytes");
+        Require(partSize <= MaxPartSize, $"part size must be at most 5GiB, not {partSize} bytes");
         Require(options.Concurrency is null or >= 1, "concurrency must be at least 1");
         Uri? endpoint = ParseEndpoint(options.Endpoint);
         S3Provider provider = S3Provider.Detect(options.Endpoint);

@@ -20,8 +20,8 @@ public sealed record WebDavOptions
     /// <summary>Password.</summary>
     public string Password { get; init; } = "";
 
-    /// <summary>Absolute path of a local directory for uploads that are too large for memory (above 8 MiB); created when needed.</summary>
-    public required string SpoolDirectory { get; init; }
+    /// <summary>Where files wait that are too large for memory (above 8 MiB): the state directory of the database.</summary>
+    public UploadSpool Spool { get; init; } = UploadSpool.Temporary;
 
     /// <summary>Which certificates are believed with https.</summary>
     public HttpTrust Trust { get; init; } = HttpTrust.System;

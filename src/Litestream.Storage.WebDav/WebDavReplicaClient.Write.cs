@@ -14,6 +14,9 @@ public sealed partial class WebDavReplicaClient
     /// <summary>Length of <c>.&lt;writer, 16 digits&gt;&lt;number of the write, 8 digits&gt;.tmp</c>.</summary>
     private const int TempSuffixLength = 29;
 
+    // A chunked PUT is stored as 0 bytes or refused by common servers (backends §4.7), so a file waits until its length is known.
+    private const int MemoryLimit = 8 << 20;
+
     private static readonly TimeSpan StaleAge = TimeSpan.FromDays(1);
 
     private static readonly TimeSpan CleanUpTimeout = TimeSpan.FromSeconds(10);
@@ -31,13 +34,14 @@ public sealed partial class WebDavReplicaClient
         WebDavApi api = Api();
         string path = _keys.File(level, minTxid, maxTxid);
         LtxUploadHead head = await LtxUploadHead.ReadAsync(source, api.Location(path), cancellationToken).ConfigureAwait(false);
-        using UploadBody body = await UploadBody.ReadAsync(head, source, _options.SpoolDirectory, cancellationToken).ConfigureAwait(false);
+        var parts = new PartReader(head, source, long.MaxValue, _options.Spool.WithMemory(MemoryLimit));
+        using UploadPart body = (await parts.NextAsync(cancellationToken).ConfigureAwait(false))!;
         long began = _transport.Options.Time.GetTimestamp();
-        var info = new LtxFileInfo(level, minTxid, maxTxid, body.Tap.Length, head.CreatedAt);
+        var info = new LtxFileInfo(level, minTxid, maxTxid, body.Length, head.CreatedAt);
         await CreateCollectionsAsync(api, level, cancellationToken).ConfigureAwait(false);
-        if (_refusesMove || !await PutAndMoveAsync(api, info, path, body, mode, cancellationToken).ConfigureAwait(false))
+        if (_refusesMove || !await PutAndMoveAsync(api, info, path, body, parts.Tap, mode, cancellationToken).ConfigureAwait(false))
         {
-            await PutDirectlyAsync(api, info, path, body, mode, cancellationToken).ConfigureAwait(false);
+            await PutDirectlyAsync(api, info, path, body, parts.Tap, mode, cancellationToken).ConfigureAwait(false);
         }
 
         ReplicaMetrics.Count(TypeName, "PUT", info.Size);
@@ -47,7 +51,7 @@ public sealed partial class WebDavReplicaClient
 
     /// <summary>The usual way; false if the server cannot rename.</summary>
     private async ValueTask<bool> PutAndMoveAsync(
-        WebDavApi api, LtxFileInfo info, string path, UploadBody body, WriteMode mode, CancellationToken cancellationToken)
+        WebDavApi api, LtxFileInfo info, string path, UploadBytes body, TrailerTap tap, WriteMode mode, CancellationToken cancellationToken)
     {
         string temp = string.Create(CultureInfo.InvariantCulture, $"{path}.{_writer}{Interlocked.Increment(ref _writes):x8}.tmp");
         bool isMoved = false;
@@ -81,7 +85,7 @@ public sealed partial class WebDavReplicaClient
                     return false;
                 case HttpStatusCode.PreconditionFailed or HttpStatusCode.NotFound:
                     // Another file has the name; or this one was moved by an earlier attempt whose answer was lost, or removed by somebody.
-                    await ExistingObject.RequireSameAsync(this, info, body.Tap.Last, api.Location(path), cancellationToken).ConfigureAwait(false);
+                    await ExistingObject.RequireSameAsync(this, info, tap.Last, api.Location(path), cancellationToken).ConfigureAwait(false);
                     break;
             }
 
@@ -106,19 +110,19 @@ public sealed partial class WebDavReplicaClient
     /// then found by the audit listing only.
     /// </summary>
     private async ValueTask PutDirectlyAsync(
-        WebDavApi api, LtxFileInfo info, string path, UploadBody body, WriteMode mode, CancellationToken cancellationToken)
+        WebDavApi api, LtxFileInfo info, string path, UploadBytes body, TrailerTap tap, WriteMode mode, CancellationToken cancellationToken)
     {
         bool create = mode == WriteMode.CreateOnly;
         bool exists = create && await api.FindAsync($"look at {api.Location(path)}", path, 0, cancellationToken).ConfigureAwait(false) is not null;
         if (exists || !await PutAsync(api, info, path, body, create, cancellationToken).ConfigureAwait(false))
         {
-            await ExistingObject.RequireSameAsync(this, info, body.Tap.Last, api.Location(path), cancellationToken).ConfigureAwait(false);
+            await ExistingObject.RequireSameAsync(this, info, tap.Last, api.Location(path), cancellationToken).ConfigureAwait(false);
         }
     }
 
     /// <summary>Sends the bytes; false if the name was to be created and is taken.</summary>
     private async ValueTask<bool> PutAsync(
-        WebDavApi api, LtxFileInfo info, string path, UploadBody body, bool create, CancellationToken cancellationToken)
+        WebDavApi api, LtxFileInfo info, string path, UploadBytes body, bool create, CancellationToken cancellationToken)
     {
         string what = $"upload {api.Location(path)}";
         for (bool again = false; ; again = true)
@@ -128,7 +132,7 @@ public sealed partial class WebDavReplicaClient
                 () =>
                 {
                     HttpRequestMessage request = api.Request(HttpMethod.Put, path);
-                    request.Content = body.CreateContent();
+                    request.Content = new UploadContent(body);
                     request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
 
                     // Servers that know it keep the header's time, in whole seconds (trap T5); the others ignore it.

@@ -3,6 +3,7 @@ using Litestream.Configuration.Targets;
 using Litestream.Storage;
 using Litestream.Storage.Nats;
 using Litestream.Storage.S3;
+using Litestream.Storage.Transport;
 
 namespace Litestream.Cli.Tests;
 
@@ -117,6 +118,17 @@ public sealed class NetworkTargetTests
         ReplicaTarget target = Resolve("{type: s3, bucket: b, path: p, access-key-id: AKIA, secret-access-key: s3cret, sse-customer-key: k3y}");
         Assert.Equal("s3:///b/p", target.ToString());
         Assert.DoesNotContain("s3cret", ReplicaClients.Options((S3Target)target).ToString(), StringComparison.Ordinal);
+    }
+
+    // On the disk that has room for copies of the database, not in a /tmp that may be memory.
+    [Fact]
+    public void Large_parts_wait_in_the_state_directory_of_the_database()
+    {
+        var clients = new ReplicaClients(CliHost.ForProcess());
+        UploadSpool spool = clients.Spool(new DatabaseOptions { Path = "/data/app.db" });
+        Assert.Equal(("/data/.app.db-litestream", UploadPartSize.MaxBytesInFlight), (spool.Directory, spool.MemoryLimit));
+        Assert.Equal("/state", clients.Spool(new DatabaseOptions { Path = "/data/app.db", MetaPath = "/state" }).Directory);
+        Assert.Same(UploadSpool.Temporary, clients.Spool(null));
     }
 
     private static S3Settings Settings(string replica) =>

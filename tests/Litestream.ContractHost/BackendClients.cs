@@ -42,7 +42,6 @@ internal static class BackendClients
                 new WebDavOptions
                 {
                     Url = Get("webdav-url"), Path = Get("path"), Username = Get("webdav-username"), Password = Get("webdav-password"),
-                    SpoolDirectory = Path.GetTempPath(),
                 },
                 transport),
             string type => throw new ArgumentException($"unknown type {type}"),

@@ -96,7 +96,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
     /// <summary>Stores an object in one request; false if it exists already and must not be replaced.</summary>
     public ValueTask<bool> PutAsync(string key, UploadPart body, DateTimeOffset time, WriteMode mode, CancellationToken cancellationToken) =>
         SendAsync(
-            $"write {Name(key)}", HttpMethod.Put, key, [], body.Bytes, request => AddWriteHeaders(request, time, mode),
+            $"write {Name(key)}", HttpMethod.Put, key, [], body, request => AddWriteHeaders(request, time, mode),
             async (response, cancel) => await IsStoredAsync($"write {Name(key)}", response, body, cancel).ConfigureAwait(false) is not null,
             cancellationToken, HttpStatusCode.Conflict);
 
@@ -105,7 +105,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
     {
         string what = $"begin upload of {Name(key)}";
         return SendAsync(
-            what, HttpMethod.Post, key, [new("uploads", ""), UrlEncoding], ReadOnlyMemory<byte>.Empty, request => AddWriteHeaders(request, time, mode),
+            what, HttpMethod.Post, key, [new("uploads", ""), UrlEncoding], UploadBytes.Of(default), request => AddWriteHeaders(request, time, mode),
             async (response, cancel) =>
                 await ExistsAsync(what, response, cancel).ConfigureAwait(false)
                     ? null
@@ -119,7 +119,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
     {
         string what = $"upload part {part.Number} of {Name(key)}";
         return SendAsync(
-            what, HttpMethod.Put, key, [new("partNumber", part.Number.ToString(CultureInfo.InvariantCulture)), new("uploadId", upload)], part.Bytes, null,
+            what, HttpMethod.Put, key, [new("partNumber", part.Number.ToString(CultureInfo.InvariantCulture)), new("uploadId", upload)], part, null,
             async (response, cancel) => (await IsStoredAsync(what, response, part, cancel).ConfigureAwait(false))!, cancellationToken);
     }
 
@@ -130,7 +130,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
         string what = $"complete upload of {Name(key)}";
         byte[] body = MultipartDocument.Complete(tags, "");
         return SendAsync(
-            what, HttpMethod.Post, key, [new("uploadId", upload), UrlEncoding], body, request => AddWriteHeaders(request, null, mode),
+            what, HttpMethod.Post, key, [new("uploadId", upload), UrlEncoding], UploadBytes.Of(body), request => AddWriteHeaders(request, null, mode),
             async (response, cancel) =>
             {
                 if (response.StatusCode == HttpStatusCode.NotFound)
@@ -165,7 +165,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
         string what = $"delete {keys.Count} objects in oss://{options.Bucket}";
         byte[] body = DeleteDocument.Create(keys, quiet: false, "");
         return SendAsync(
-            what, HttpMethod.Post, "", [new("delete", ""), UrlEncoding], body,
+            what, HttpMethod.Post, "", [new("delete", ""), UrlEncoding], UploadBytes.Of(body),
             request =>
             {
                 request.Content!.Headers.ContentType = new MediaTypeHeaderValue("application/xml");
@@ -212,7 +212,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
         }
 
         if (response.Headers.TryGetValues("x-oss-hash-crc64ecma", out IEnumerable<string>? values)
-            && values.First() != OssCrc64.Compute(body.Bytes.Span).ToString(CultureInfo.InvariantCulture))
+            && values.First() != OssCrc64.Compute(body).ToString(CultureInfo.InvariantCulture))
         {
             throw new ReplicaException($"{what}: other bytes arrived at the store than were sent (CRC-64 differs)", isTransient: true);
         }
@@ -234,7 +234,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
     }
 
     private ValueTask<T> SendAsync<T>(
-        string what, HttpMethod method, string key, IReadOnlyList<KeyValuePair<string, string>> query, ReadOnlyMemory<byte>? body,
+        string what, HttpMethod method, string key, IReadOnlyList<KeyValuePair<string, string>> query, UploadBytes? body,
         Action<HttpRequestMessage>? headers, Func<HttpResponseMessage, CancellationToken, ValueTask<T>> read, CancellationToken cancellationToken,
         params HttpStatusCode[] alsoRead) =>
         http.SendAsync(
@@ -246,7 +246,7 @@ internal sealed class OssApi(OssOptions options, OssEndpoint endpoint, OssSigner
             cancellationToken);
 
     private HttpRequestMessage Create(
-        HttpMethod method, string key, IReadOnlyList<KeyValuePair<string, string>> query, ReadOnlyMemory<byte>? body, Action<HttpRequestMessage>? headers)
+        HttpMethod method, string key, IReadOnlyList<KeyValuePair<string, string>> query, UploadBytes? body, Action<HttpRequestMessage>? headers)
     {
         var request = new HttpRequestMessage(method, endpoint.Address(key, OssSigner.Query(query)))
         {

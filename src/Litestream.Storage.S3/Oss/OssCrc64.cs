@@ -1,3 +1,5 @@
+using Litestream.Storage.Transport;
+
 namespace Litestream.Storage.S3.Oss;
 
 /// <summary>CRC-64 (ECMA-182, reflected) as OSS reports it of what it has stored, in <c>x-oss-hash-crc64ecma</c>.</summary>
@@ -6,12 +8,15 @@ internal static class OssCrc64
     private static readonly ulong[] Table = CreateTable();
 
     /// <summary>The checksum of some bytes; of "123456789": 0x995DC9BBDF1939FA.</summary>
-    public static ulong Compute(ReadOnlySpan<byte> bytes)
+    public static ulong Compute(UploadBytes bytes)
     {
         ulong crc = ulong.MaxValue;
-        foreach (byte b in bytes)
+        foreach (ReadOnlyMemory<byte> slice in bytes.Slices())
         {
-            crc = Table[(byte)crc ^ b] ^ (crc >> 8);
+            foreach (byte b in slice.Span)
+            {
+                crc = Table[(byte)crc ^ b] ^ (crc >> 8);
+            }
         }
 
         return ~crc;

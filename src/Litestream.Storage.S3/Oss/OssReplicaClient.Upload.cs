@@ -20,37 +20,34 @@ public sealed partial class OssReplicaClient
         string key = _keys.File(level, minTxid, maxTxid);
         LtxUploadHead head = await LtxUploadHead.ReadAsync(source, api.Name(key), cancellationToken).ConfigureAwait(false);
         long partSize = UploadPartSize.For(_options.PartSize, source, head.Bytes.Length);
-        var parts = new PartReader(head, source, partSize);
-        var tap = new TrailerTap();
+        var parts = new PartReader(head, source, partSize, _options.Spool);
         UploadPart first = (await parts.NextAsync(cancellationToken).ConfigureAwait(false))!;
         bool mayBeThere;
         if (first.IsLast)
         {
             using (first)
             {
-                tap.Add(first.Bytes.Span);
                 mayBeThere = !await api.PutAsync(key, first, head.CreatedAt, mode, cancellationToken).ConfigureAwait(false);
             }
         }
         else
         {
-            int concurrency = UploadPartSize.Concurrency(_options.Concurrency, partSize);
-            mayBeThere = !await UploadPartsAsync(api, key, head, parts, first, concurrency, tap, mode, cancellationToken).ConfigureAwait(false);
+            mayBeThere = !await UploadPartsAsync(api, key, head, parts, first, mode, cancellationToken).ConfigureAwait(false);
         }
 
-        var file = new LtxFileInfo(level, minTxid, maxTxid, tap.Length, head.CreatedAt);
+        var file = new LtxFileInfo(level, minTxid, maxTxid, parts.Tap.Length, head.CreatedAt);
         if (mayBeThere)
         {
-            await RequireSameAsync(file, tap, api.Name(key), mode, cancellationToken).ConfigureAwait(false);
+            await RequireSameAsync(file, parts.Tap, api.Name(key), mode, cancellationToken).ConfigureAwait(false);
         }
 
-        ReplicaMetrics.Count("oss", "PUT", tap.Length);
+        ReplicaMetrics.Count("oss", "PUT", file.Size);
         return file;
     }
 
     /// <summary>False if the object may be there already, from an attempt whose answer was lost, or from somebody else.</summary>
     private async ValueTask<bool> UploadPartsAsync(
-        OssApi api, string key, LtxUploadHead head, PartReader parts, UploadPart first, int concurrency, TrailerTap tap, WriteMode mode,
+        OssApi api, string key, LtxUploadHead head, PartReader parts, UploadPart first, WriteMode mode,
         CancellationToken cancellationToken)
     {
         string? upload;
@@ -66,7 +63,8 @@ public sealed partial class OssReplicaClient
 
         if (upload is null)
         {
-            await ReadToEndAsync(parts, first, tap, cancellationToken).ConfigureAwait(false);
+            first.Dispose();
+            await parts.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
             return false;
         }
 
@@ -74,14 +72,7 @@ public sealed partial class OssReplicaClient
         try
         {
             var tags = new ConcurrentDictionary<int, string>();
-            await PartedUpload.RunAsync(
-                parts, first, concurrency,
-                (part, cancel) =>
-                {
-                    tap.Add(part.Bytes.Span); // Runs in the order of the parts, before the next one is read.
-                    return SendPartAsync(part, cancel);
-                },
-                cancellationToken).ConfigureAwait(false);
+            await PartedUpload.RunAsync(parts, first, parts.Concurrency(_options.Concurrency), SendPartAsync, cancellationToken).ConfigureAwait(false);
             OssCompletion end = await api.CompleteAsync(key, upload, tags, mode, cancellationToken).ConfigureAwait(false);
             stored = end != OssCompletion.Exists;
             return end == OssCompletion.Done;
@@ -94,17 +85,6 @@ public sealed partial class OssReplicaClient
             if (!stored)
             {
                 await AbortAsync(api, key, upload).ConfigureAwait(false);
-            }
-        }
-    }
-
-    private static async ValueTask ReadToEndAsync(PartReader parts, UploadPart first, TrailerTap tap, CancellationToken cancellationToken)
-    {
-        for (UploadPart? part = first; part is not null; part = await parts.NextAsync(cancellationToken).ConfigureAwait(false))
-        {
-            using (part)
-            {
-                tap.Add(part.Bytes.Span);
             }
         }
     }

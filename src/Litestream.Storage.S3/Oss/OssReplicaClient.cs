@@ -137,7 +137,7 @@ public sealed partial class OssReplicaClient : IReplicaClient, IRefusesLate
             _options.Path.Length > 0 && _options.Path[0] is not ('/' or '\\'),
             $"oss replica path \"{_options.Path}\": names in OSS must not begin with a slash; set a path without one");
         Require(_options.PartSize >= OssOptions.MinPartSize, $"oss: part size must be at least {OssOptions.MinPartSize} bytes, not {_options.PartSize}");
-        Require(_options.PartSize <= Array.MaxLength, $"oss: part size must be at most {Array.MaxLength} bytes, not {_options.PartSize}");
+        Require(_options.PartSize <= OssOptions.MaxPartSize, $"oss: part size must be at most {OssOptions.MaxPartSize} bytes, not {_options.PartSize}");
         OssEndpoint endpoint = OssEndpoint.Of(_options);
         (string id, string secret, string? token) = (_options.AccessKeyId, _options.SecretAccessKey, null);
         if (id.Length == 0 || secret.Length == 0)

@@ -20,7 +20,7 @@ public static class PartedUpload
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var places = new SemaphoreSlim(concurrency, concurrency);
         var running = new List<Task>();
-        Exception? failure = null;
+        Exception? cause = null;
         UploadPart? part = first;
         try
         {
@@ -35,19 +35,21 @@ public static class PartedUpload
         }
         catch (Exception e)
         {
-            failure = e;
-            await stop.CancelAsync().ConfigureAwait(false);
+            await StopAsync(e).ConfigureAwait(false);
         }
 
         part?.Dispose();
-        await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-
-        // The failure of a part is the cause of a cancelled wait, not the other way round.
-        Exception? cause = running.Select(task => task.Exception?.InnerException).FirstOrDefault(e => e is not null and not OperationCanceledException)
-            ?? failure ?? (running.Any(task => task.IsCanceled) ? new OperationCanceledException(cancellationToken) : null);
+        await Task.WhenAll(running).ConfigureAwait(false);
         if (cause is not null)
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(cause);
+        }
+
+        // What failed first is the cause: whatever is stopped for it fails as well, in ways of its own.
+        Task StopAsync(Exception e)
+        {
+            Interlocked.CompareExchange(ref cause, e, null);
+            return stop.CancelAsync();
         }
 
         async Task SendOneAsync(UploadPart one)
@@ -59,10 +61,9 @@ public static class PartedUpload
                     await send(one, stop.Token).ConfigureAwait(false);
                 }
             }
-            catch
+            catch (Exception e)
             {
-                await stop.CancelAsync().ConfigureAwait(false);
-                throw;
+                await StopAsync(e).ConfigureAwait(false);
             }
             finally
             {

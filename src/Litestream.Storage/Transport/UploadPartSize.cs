@@ -6,7 +6,7 @@ namespace Litestream.Storage.Transport;
 /// </summary>
 public static class UploadPartSize
 {
-    /// <summary>Bytes of parts in memory at a time, per upload.</summary>
+    /// <summary>Bytes of parts that are sent at a time, per upload; one part more is read meanwhile. A larger part is sent alone, and from a file.</summary>
     public const long MaxBytesInFlight = 64L << 20;
 
     // Of 10,000 that S3 allows: the bound may be exceeded by an encoder that knows its pages only roughly.
@@ -24,9 +24,6 @@ public static class UploadPartSize
         long? bound = BoundOf(source) + consumed;
         return bound is { } most && most > configured * maxParts ? RoundUp(((most - 1) / maxParts) + 1) : configured;
     }
-
-    /// <summary>Parts in flight at a time: as many as wanted, as far as <see cref="MaxBytesInFlight"/> allows, at least 1.</summary>
-    public static int Concurrency(int wanted, long partSize) => (int)Math.Clamp(MaxBytesInFlight / partSize, 1, Math.Max(1, wanted));
 
     /// <summary>Most bytes that a source still gives; null if nobody knows.</summary>
     public static long? BoundOf(Stream source) => source switch

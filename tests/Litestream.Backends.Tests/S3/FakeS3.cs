@@ -32,6 +32,9 @@ internal sealed partial class FakeS3 : IAsyncDisposable
     /// <summary>Objects by path (bucket included, decoded).</summary>
     public IReadOnlyDictionary<string, byte[]> Objects => _objects.ToDictionary(o => o.Key, o => o.Value.Body);
 
+    /// <summary>Uploads in parts that were neither completed nor aborted.</summary>
+    public int OpenUploads => _uploads.Count;
+
     public S3Options Options => new()
     {
         Bucket = "test", Path = "db", Endpoint = $"http://127.0.0.1:{Server.Port}", AccessKeyId = "key-of-tests", SecretAccessKey = "secret-of-tests",

@@ -104,6 +104,22 @@ public sealed class S3RealServerTests(CephServer server)
     [Fact]
     public async Task A_wrong_secret_and_a_missing_bucket_are_permanent_failures_of_the_first_listing() => await RequirePermanentAsync(server);
 
+    // The server compares the hash in the signature with what arrives: both must be of the bytes in the file.
+    [Fact]
+    public async Task A_part_that_waits_in_a_file_is_signed_as_it_is_sent()
+    {
+        using var folder = new TempDirectory();
+        var spool = new UploadSpool(LocalFileSystem.Instance, folder["state"]) { MemoryLimit = 1 << 20 };
+        await using var client = new S3ReplicaClient(server.Options with { Spool = spool }, server.Transport);
+        byte[] content = LtxSample.Create(1, 9, (11 << 20) + 5);
+        await client.WriteAsync(9, new Txid(1), new Txid(9), new MemoryStream(content), WriteMode.Overwrite, CancellationToken.None);
+        await using Stream stored = await client.OpenAsync(9, new Txid(1), new Txid(9), 0, 0, CancellationToken.None);
+        byte[] read = new byte[content.Length + 1];
+        int count = await stored.ReadAtLeastAsync(read, read.Length, throwOnEndOfStream: false);
+        Assert.True(content.AsSpan().SequenceEqual(read.AsSpan(0, count)));
+        Assert.Empty(Directory.GetFileSystemEntries(spool.Directory));
+    }
+
     [Theory]
     [InlineData(false, true)]
     [InlineData(true, false)]

@@ -67,7 +67,7 @@ public abstract class S3Server(string script, int ports, string accessKey, strin
             new S3Request(new HttpMethod(method), key)
             {
                 Query = parameter is null ? [] : [(parameter, "")],
-                Body = body is null ? null : Encoding.UTF8.GetBytes(body),
+                Body = body is null ? null : UploadBytes.Of(Encoding.UTF8.GetBytes(body)),
             },
             (_, _) => ValueTask.FromResult(true),
             CancellationToken.None);

@@ -81,7 +81,7 @@ public sealed class WebDavServer : IAsyncLifetime
                 Path = path,
                 Username = access == WebDavAccess.Open ? "" : "u",
                 Password = access == WebDavAccess.Open ? "" : password,
-                SpoolDirectory = Path.Combine(_spool.Root, "spool"),
+                Spool = new UploadSpool(LocalFileSystem.Instance, Path.Combine(_spool.Root, "spool")),
                 Trust = tls ? new HttpTrust(BundlePath: Path.Combine(server.Folder, "tls.crt"), BundleVariable: "test") : HttpTrust.System,
             },
             Transport);
@@ -89,5 +89,5 @@ public sealed class WebDavServer : IAsyncLifetime
 
     /// <summary>A client of an address without login.</summary>
     internal WebDavReplicaClient Client(string url, string path = "", StorageTransport? transport = null) => new(
-        new WebDavOptions { Url = url, Path = path, SpoolDirectory = Path.Combine(_spool.Root, "spool") }, transport ?? Transport);
+        new WebDavOptions { Url = url, Path = path, Spool = new UploadSpool(LocalFileSystem.Instance, Path.Combine(_spool.Root, "spool")) }, transport ?? Transport);
 }
