@@ -56,8 +56,8 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         S3Target s3 => new S3ReplicaClient(Options(s3) with { AsOf = asOf, Spool = Spool(database) }, Transport),
         OssTarget oss => new OssReplicaClient(Options(oss) with { Spool = Spool(database) }, Transport),
         AbsTarget abs => new AzureReplicaClient(Options(abs) with { Spool = Spool(database) }, Transport),
-        GcsTarget gcs => new GcsReplicaClient(new GcsOptions { Bucket = gcs.Bucket, Path = gcs.Path, Spool = Spool(database) }, Transport),
-        SftpTarget sftp => new SftpReplicaClient(Options(sftp, database), Transport),
+        GcsTarget gcs => new GcsReplicaClient(Options(gcs) with { Spool = Spool(database) }, Transport),
+        SftpTarget sftp => new SftpReplicaClient(Options(sftp) with { StateDirectory = database?.StateDirectory }, Transport),
         WebDavTarget dav => new WebDavReplicaClient(Options(dav) with { Spool = Spool(database) }, Transport),
         NatsTarget nats => new NatsReplicaClient(Options(nats), Transport),
         _ => throw new CliException($"replica type \"{target.Type}\" is not supported"),
@@ -98,7 +98,7 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         SseKmsKeyId = target.Encryption.KmsKeyId,
     };
 
-    private static OssOptions Options(OssTarget target)
+    internal static OssOptions Options(OssTarget target)
     {
         var options = new OssOptions
         {
@@ -116,7 +116,9 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         };
     }
 
-    private static AzureOptions Options(AbsTarget target) => new(target.Container, target.Path)
+    internal static GcsOptions Options(GcsTarget target) => new() { Bucket = target.Bucket, Path = target.Path };
+
+    internal static AzureOptions Options(AbsTarget target) => new(target.Container, target.Path)
     {
         AccountName = target.AccountName,
         AccountKey = target.AccountKey,
@@ -124,7 +126,7 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         Endpoint = target.Endpoint,
     };
 
-    private SftpOptions Options(SftpTarget target, DatabaseOptions? database) => new()
+    internal SftpOptions Options(SftpTarget target) => new()
     {
         Host = target.Host,
         User = target.User,
@@ -135,7 +137,6 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         HostKey = target.HostKey.Length > 0 ? target.HostKey : null,
         StrictHostKey = target.StrictHostKey,
         ConcurrentWrites = target.ConcurrentWrites,
-        StateDirectory = database?.StateDirectory,
         Files = host.Files,
     };
 
@@ -159,7 +160,7 @@ internal sealed class ReplicaClients(CliHost host) : IDisposable
         Timeout = target.Timeout,
     };
 
-    private static WebDavOptions Options(WebDavTarget target) => new()
+    internal static WebDavOptions Options(WebDavTarget target) => new()
     {
         Url = target.Url,
         Path = target.Path,

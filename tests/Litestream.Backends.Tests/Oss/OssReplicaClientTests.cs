@@ -77,6 +77,7 @@ public sealed class OssReplicaClientTests : IAsyncLifetime
         {
             (good with { Bucket = "" }, "bucket required for oss replica"),
             (good with { PartSize = 102_399 }, "part size must be at least 102400 bytes"),
+            (good with { PartSize = OssOptions.MaxPartSize + 1 }, "part size must be at most 5368709120 bytes"),
             (good with { SecretAccessKey = "" }, "OSS_ACCESS_KEY_ID"),
             (good with { Endpoint = "http://h/path" }, "endpoint http://h/path"),
             (good with { Endpoint = "ftp://h" }, "endpoint ftp://h"),

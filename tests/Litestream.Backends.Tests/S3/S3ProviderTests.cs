@@ -135,8 +135,10 @@ public sealed class S3ProviderTests
     [InlineData(1L << 20, false)]
     [InlineData((5L << 20) - 1, false)]
     [InlineData(5L << 20, true)]
-    [InlineData(1L << 31, false)]
-    public async Task Backend_T28_Parts_below_five_mebibytes_are_refused_at_the_start(long size, bool accepted)
+    [InlineData(1L << 31, true)]
+    [InlineData(5L << 30, true)]
+    [InlineData((5L << 30) + 1, false)]
+    public async Task Backend_T28_Parts_below_five_mebibytes_or_above_five_gibibytes_are_refused_at_the_start(long size, bool accepted)
     {
         using var transport = FakeS3.CreateTransport();
         await using var client = new S3ReplicaClient(new S3Options { Bucket = "b", Endpoint = "http://127.0.0.1:1", PartSize = size }, transport);
