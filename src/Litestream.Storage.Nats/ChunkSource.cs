@@ -52,9 +52,9 @@ internal sealed class ChunkSource(LtxUploadHead head, Stream source)
 
     private void Keep(ReadOnlySpan<byte> bytes)
     {
-        if (_kept is null)
+        if (_kept is null || bytes.IsEmpty)
         {
-            return;
+            return; // Nothing new: there may be more to replay.
         }
 
         if (_kept.Length + bytes.Length > MaxKept)
