@@ -6,6 +6,9 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
     /// <summary>Deletions of messages on their way at a time.</summary>
     private const int RemoveWindow = 16;
 
+    /// <summary>Chunks up to which each is asked for by itself instead of through a consumer.</summary>
+    private const int FewChunks = 8;
+
     public JetStream JetStream => jetStream;
 
     public ObjectNames Names => names;
@@ -60,7 +63,7 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
 
         if ((newest.Object ?? newest.Tombstone) is { } deleted)
         {
-            await RemoveChunksAsync(deleted.Nuid, deleted.Map, cancellationToken).ConfigureAwait(false);
+            await RemoveChunksAsync(deleted.Nuid, newest.Object?.Chunks, cancellationToken).ConfigureAwait(false);
             await jetStream.DeleteMessageAsync(tombstone, cancellationToken).ConfigureAwait(false);
         }
 
@@ -71,34 +74,41 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
     /// <remarks>
     /// A stream on one node is purged by subject, as upstream does. On a replicated stream each message is deleted by its number: a purge stays
     /// in the log of the cluster, and nodes of nats-server 2.9 that replay it after a crash drop every older message of the stream, whatever its
-    /// subject; a few crashes later no node has the older half of a replica.
+    /// subject; a few crashes later no node has the older half of a replica. The numbers are those that the server finds under the subject: what
+    /// is written somewhere about them may be wrong, and a number says nothing of what is deleted with it.
     /// </remarks>
     /// <param name="nuid">Identifier of the chunks.</param>
-    /// <param name="map">Where they lie; null if that is not known.</param>
+    /// <param name="count">How many there are, about; null if nobody knows.</param>
     /// <param name="cancellationToken">Ends the requests.</param>
-    public async ValueTask RemoveChunksAsync(string nuid, ChunkMap? map, CancellationToken cancellationToken)
+    public async ValueTask RemoveChunksAsync(string nuid, long? count, CancellationToken cancellationToken)
     {
+        string subject = names.Chunks(nuid);
         if (!jetStream.IsReplicated)
         {
-            await jetStream.PurgeAsync(names.Chunks(nuid), cancellationToken).ConfigureAwait(false);
+            await jetStream.PurgeAsync(subject, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        List<ulong> sequences = map is null ? [] : [.. Enumerable.Range(0, map.Count).Select(map.SequenceOf)];
-        if (map is null)
+        if (count is null or > FewChunks)
         {
-            await FindChunksAsync(nuid, sequences, cancellationToken).ConfigureAwait(false);
+            await Parallel.ForEachAsync(
+                await FindChunksAsync(subject, cancellationToken).ConfigureAwait(false),
+                new ParallelOptions { MaxDegreeOfParallelism = RemoveWindow, CancellationToken = cancellationToken },
+                (sequence, token) => jetStream.DeleteMessageAsync(sequence, token)).ConfigureAwait(false);
         }
 
-        await Parallel.ForEachAsync(
-            sequences,
-            new ParallelOptions { MaxDegreeOfParallelism = RemoveWindow, CancellationToken = cancellationToken },
-            (sequence, token) => jetStream.DeleteMessageAsync(sequence, token)).ConfigureAwait(false);
+        // The leader has the last word, also about those that arrived late or that another node did not have.
+        while (await jetStream.GetLastAsync(subject, cancellationToken).ConfigureAwait(false) is { } chunk)
+        {
+            chunk.Dispose();
+            await jetStream.DeleteMessageAsync(chunk.Sequence, cancellationToken).ConfigureAwait(false);
+        }
     }
 
-    private async ValueTask FindChunksAsync(string nuid, List<ulong> sequences, CancellationToken cancellationToken)
+    private async ValueTask<List<ulong>> FindChunksAsync(string subject, CancellationToken cancellationToken)
     {
-        var reader = new ConsumerReader(jetStream, names.Chunks(nuid), 1, headersOnly: true);
+        List<ulong> sequences = [];
+        var reader = new ConsumerReader(jetStream, subject, 1, headersOnly: true);
         await using (reader.ConfigureAwait(false))
         {
             int before;
@@ -113,71 +123,83 @@ internal sealed class Bucket(JetStream jetStream, ObjectNames names)
             }
             while (sequences.Count > before);
         }
+
+        return sequences;
     }
 
-    /// <summary>Reads the newest metadata of every object whose name begins with a prefix.</summary>
+    /// <summary>Reads the newest metadata of every object whose name begins with a prefix; tombstones and links are left out.</summary>
     /// <remarks>
     /// The server places the consumer on any node that holds the stream. One that is behind, or that lost messages in a crash, would give a shorter
     /// list without a word: what it gives is checked against what the stream's leader knows, and what it lacks is asked of the leader.
     /// </remarks>
     /// <param name="prefix">What names begin with.</param>
-    /// <param name="found">Called with each and the time at which it was stored.</param>
+    /// <param name="select">What is wanted of an object and the time at which it was stored; null = nothing.</param>
     /// <param name="cancellationToken">Stops the listing.</param>
+    /// <returns>What was selected, in no order.</returns>
     /// <exception cref="ReplicaException">The listing is not complete.</exception>
-    public async ValueTask ListAsync(string prefix, Action<ObjectMetadata, DateTimeOffset> found, CancellationToken cancellationToken)
+    public async ValueTask<List<T>> ListAsync<T>(string prefix, Func<ObjectMetadata, DateTimeOffset, T> select, CancellationToken cancellationToken)
     {
-        if (await jetStream.GetLastAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) is not { } newest)
-        {
-            return; // An empty bucket.
-        }
-
-        newest.Dispose();
-
         // Base64 turns three bytes into four letters: a name that begins with these bytes begins with these letters.
         string encoded = names.Metadata(prefix[..(prefix.Length / 3 * 3)]);
-        HashSet<string> expected = jetStream.IsReplicated ? await jetStream.GetSubjectsAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) : [];
-        expected.RemoveWhere(subject => !subject.StartsWith(encoded, StringComparison.Ordinal));
-        ulong reached = 0;
+        Dictionary<string, T> found = []; // By subject: what is written or deleted meanwhile comes a second time.
         var reader = new ConsumerReader(jetStream, names.AllMetadata, 0);
         await using (reader.ConfigureAwait(false))
         {
+            // First the consumer, then the end: whoever reads to where the end was later than that has read everything, and need not run after
+            // somebody who writes all the time.
+            await reader.OpenAsync(cancellationToken).ConfigureAwait(false);
+            if (await jetStream.GetLastAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) is not { } newest)
+            {
+                return []; // An empty bucket.
+            }
+
+            newest.Dispose();
+            HashSet<string> expected = jetStream.IsReplicated ? await jetStream.GetSubjectsAsync(names.AllMetadata, cancellationToken).ConfigureAwait(false) : [];
+            expected.RemoveWhere(subject => !subject.StartsWith(encoded, StringComparison.Ordinal));
+            ulong reached = 0;
             List<StoredMessage> messages;
             do
             {
-                // To the end as the server says it, not as it had counted before: an empty answer.
                 messages = await reader.PullAsync(ConsumerReader.MaxBatch, cancellationToken).ConfigureAwait(false);
                 foreach (StoredMessage message in messages)
                 {
                     reached = message.Sequence;
                     expected.Remove(message.Subject);
-                    Report(message);
+                    Take(message);
                 }
             }
-            while (messages.Count > 0);
-        }
+            while (messages.Count > 0 && reached < newest.Sequence);
 
-        if (reached < newest.Sequence)
-        {
-            throw new ReplicaException($"nats: the node asked for the list of bucket \"{names.Bucket}\" is behind its leader, or objects were deleted meanwhile", isTransient: true);
-        }
-
-        foreach (string subject in expected)
-        {
-            if (await jetStream.GetLastAsync(subject, cancellationToken).ConfigureAwait(false) is { } message)
+            if (reached < newest.Sequence)
             {
-                Report(message);
+                throw new ReplicaException($"nats: the node asked for the list of bucket \"{names.Bucket}\" is behind its leader, or objects were deleted meanwhile", isTransient: true);
+            }
+
+            foreach (string subject in expected)
+            {
+                if (await jetStream.GetLastAsync(subject, cancellationToken).ConfigureAwait(false) is { } message)
+                {
+                    Take(message);
+                }
             }
         }
 
-        void Report(in StoredMessage message)
+        return [.. found.Values];
+
+        void Take(in StoredMessage message)
         {
             using (message)
             {
                 if (message.Subject.StartsWith(encoded, StringComparison.Ordinal)
                     && ObjectMetadata.Parse(message.Data.Memory, message.Sequence) is { IsDeleted: false, IsLink: false } metadata
-                    && metadata.Name.StartsWith(prefix, StringComparison.Ordinal))
+                    && metadata.Name.StartsWith(prefix, StringComparison.Ordinal)
+                    && select(metadata, message.Time ?? DateTimeOffset.UnixEpoch) is { } selected)
                 {
-                    found(metadata, message.Time ?? DateTimeOffset.UnixEpoch);
+                    found[message.Subject] = selected;
+                }
+                else
+                {
+                    found.Remove(message.Subject);
                 }
             }
         }

@@ -14,11 +14,12 @@ internal sealed class ChunkUpload(JetStream jetStream, ObjectNames names, ChunkS
     /// <summary>Chunks on their way at a time: 1 MiB.</summary>
     private const int Window = 8;
 
-    private readonly List<string> _abandoned = [];
+    private readonly List<AbandonedChunks> _abandoned = [];
     private bool _started;
+    private int _sent;
 
-    /// <summary>Identifiers of attempts that came to nothing; their chunks are to be purged.</summary>
-    public IReadOnlyList<string> Abandoned => _abandoned;
+    /// <summary>What attempts that came to nothing have stored; it is to be removed.</summary>
+    public IReadOnlyList<AbandonedChunks> Abandoned => _abandoned;
 
     /// <summary>One attempt.</summary>
     /// <exception cref="ReplicaException">The server did not take it; another attempt may succeed.</exception>
@@ -31,23 +32,25 @@ internal sealed class ChunkUpload(JetStream jetStream, ObjectNames names, ChunkS
         }
 
         _started = true;
-        string nuid = ObjectNames.NewNuid();
-        _abandoned.Add(nuid);
         NatsConnection connection = await jetStream.Link.OpenAsync(cancellationToken).ConfigureAwait(false);
         int chunkSize = Math.Min(ObjectMetadata.MaxChunkSize, connection.ServerInfo?.MaxPayload ?? ObjectMetadata.MaxChunkSize);
+        string nuid = ObjectNames.NewNuid();
+        _sent = 0;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(chunkSize);
+        bool complete = false;
         try
         {
             StoredChunks stored = await SendAsync(connection, nuid, buffer.AsMemory(0, chunkSize), cancellationToken).ConfigureAwait(false);
-            if (stored.Failure is null)
-            {
-                _abandoned.Remove(nuid);
-            }
-
+            complete = stored.Failure is null;
             return stored;
         }
         finally
         {
+            if (!complete && _sent > 0)
+            {
+                _abandoned.Add(new AbandonedChunks(nuid, _sent));
+            }
+
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
@@ -61,9 +64,9 @@ internal sealed class ChunkUpload(JetStream jetStream, ObjectNames names, ChunkS
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         INatsSub<byte[]> acks = await jetStream.Link.GuardAsync(
             subject, token => connection.SubscribeCoreAsync(inbox, serializer: NatsRawSerializer<byte[]>.Default, cancellationToken: token), cancellationToken).ConfigureAwait(false);
-        await using (acks.ConfigureAwait(false))
+        try
         {
-            for (int sent = 0; ; sent++)
+            while (true)
             {
                 int count;
                 try
@@ -81,14 +84,13 @@ internal sealed class ChunkUpload(JetStream jetStream, ObjectNames names, ChunkS
                 {
                     hash.AppendData(buffer.Span[..count]);
                     tap.Add(buffer.Span[..count]);
-                    await PublishAsync(connection, subject, inbox, buffer[..count], cancellationToken).ConfigureAwait(false);
+                    _sent++;
+                    await jetStream.Link.PublishAsync(connection, subject, buffer[..count], inbox, cancellationToken).ConfigureAwait(false);
                 }
 
-                int outstanding = sent + (count > 0 ? 1 : 0) - map.Count;
-                while (outstanding > (last ? 0 : Window - 1))
+                while (_sent - map.Count > (last ? 0 : Window - 1))
                 {
                     await TakeAckAsync(acks, subject, map, cancellationToken).ConfigureAwait(false);
-                    outstanding--;
                 }
 
                 if (last)
@@ -97,19 +99,11 @@ internal sealed class ChunkUpload(JetStream jetStream, ObjectNames names, ChunkS
                 }
             }
         }
+        finally
+        {
+            await jetStream.Link.ReleaseAsync(acks).ConfigureAwait(false);
+        }
     }
-
-    private async ValueTask PublishAsync(
-        NatsConnection connection, string subject, string inbox, ReadOnlyMemory<byte> chunk, CancellationToken cancellationToken) =>
-        await jetStream.Link.GuardAsync(
-            subject,
-            async token =>
-            {
-                await connection.PublishAsync(
-                    subject, chunk, replyTo: inbox, serializer: NatsRawSerializer<ReadOnlyMemory<byte>>.Default, cancellationToken: token).ConfigureAwait(false);
-                return true;
-            },
-            cancellationToken).ConfigureAwait(false);
 
     /// <summary>Chunks are acknowledged in the order of their storage; anything else is not the object that was sent.</summary>
     private async ValueTask TakeAckAsync(INatsSub<byte[]> acks, string subject, ChunkMap map, CancellationToken cancellationToken)

@@ -33,7 +33,7 @@ internal static class ConnectionSettings
             PingInterval = PingInterval,
             MaxPingOut = 2,
             RequestTimeout = NoLimit,
-            CommandTimeout = NoLimit,
+            CommandTimeout = options.Timeout, // Of what the library sends on its own account: an unsubscription, its answer to a ping.
             UseThreadPoolCallback = false,
             SuppressSlowConsumerWarnings = true,
         };

@@ -18,7 +18,11 @@ internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong s
     /// <summary>The server removes the consumer when nothing was asked for so long: the case that we cannot.</summary>
     private const long InactiveNanoseconds = 60L * 1_000_000_000;
 
-    private readonly string _name = ObjectNames.NewNuid();
+    /// <summary>After so long without an answer another consumer is asked for.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
+
+    private readonly List<string> _asked = [];
+    private string _name = "";
     private NatsConnection? _connection;
     private INatsSub<NatsMemoryOwner<byte>>? _messages;
     private ulong _consumed;
@@ -26,30 +30,28 @@ internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong s
     /// <summary>Messages left behind those delivered; null before the first.</summary>
     public ulong? Pending { get; private set; }
 
-    /// <summary>The next messages; none if there are no more at the moment.</summary>
-    /// <exception cref="ReplicaException">The consumer is lost.</exception>
-    public async ValueTask<List<StoredMessage>> PullAsync(int batch, CancellationToken cancellationToken)
+    /// <summary>Starts the consumer, if that has not been done: what is stored from now on is news to it.</summary>
+    /// <exception cref="ReplicaException">There is none to be had at the moment.</exception>
+    public async ValueTask OpenAsync(CancellationToken cancellationToken)
     {
         if (_messages is null)
         {
             await CreateAsync(cancellationToken).ConfigureAwait(false);
         }
+    }
 
+    /// <summary>The next messages; none if there are no more at the moment.</summary>
+    /// <exception cref="ReplicaException">The consumer is lost.</exception>
+    public async ValueTask<List<StoredMessage>> PullAsync(int batch, CancellationToken cancellationToken)
+    {
+        await OpenAsync(cancellationToken).ConfigureAwait(false);
         ReadOnlyMemory<byte> request = JetStream.Json(writer =>
         {
             writer.WriteNumber("batch", batch);
             writer.WriteBoolean("no_wait", true);
         });
         string subject = $"$JS.API.CONSUMER.MSG.NEXT.{jetStream.Stream}.{_name}";
-        await jetStream.Link.GuardAsync(
-            subject,
-            async token =>
-            {
-                await _connection!.PublishAsync(
-                    subject, request, replyTo: _messages!.Subject, serializer: NatsRawSerializer<ReadOnlyMemory<byte>>.Default, cancellationToken: token).ConfigureAwait(false);
-                return true;
-            },
-            cancellationToken).ConfigureAwait(false);
+        await jetStream.Link.PublishAsync(_connection!, subject, request, _messages!.Subject, cancellationToken).ConfigureAwait(false);
         List<StoredMessage> taken = [];
         try
         {
@@ -79,29 +81,23 @@ internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong s
             return;
         }
 
+        await jetStream.Link.ReleaseAsync(_messages).ConfigureAwait(false);
         try
         {
-            // Within the time limit of an answer: a connection that is being made again takes no message, however long that lasts.
-            await jetStream.Link.GuardAsync(
-                filter,
-                async token =>
+            foreach (string name in _asked)
+            {
+                if (_connection.ConnectionState != NatsConnectionState.Open)
                 {
-                    await _messages.DisposeAsync().AsTask().WaitAsync(token).ConfigureAwait(false);
-                    if (_connection.ConnectionState == NatsConnectionState.Open)
-                    {
-                        // Nobody waits for the answer, but without an address for it the server does nothing.
-                        await _connection.PublishAsync(
-                            $"$JS.API.CONSUMER.DELETE.{jetStream.Stream}.{_name}", ReadOnlyMemory<byte>.Empty, replyTo: _connection.NewInbox(),
-                            serializer: NatsRawSerializer<ReadOnlyMemory<byte>>.Default, cancellationToken: token).ConfigureAwait(false);
-                    }
+                    return; // One that is being made again takes no message; the server removes the consumer after a minute.
+                }
 
-                    return true;
-                },
-                CancellationToken.None).ConfigureAwait(false);
+                // Nobody waits for the answer, but without an address for it the server does nothing.
+                await jetStream.Link.PublishAsync(_connection, $"$JS.API.CONSUMER.DELETE.{jetStream.Stream}.{name}", default, _connection.NewInbox(), CancellationToken.None).ConfigureAwait(false);
+            }
         }
-        catch (Exception e) when (e is NatsException or ObjectDisposedException or InvalidOperationException or ReplicaException or OperationCanceledException)
+        catch (ReplicaException)
         {
-            // The server removes it after a minute.
+            // As above.
         }
     }
 
@@ -126,14 +122,51 @@ internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong s
         };
     }
 
+    /// <summary>
+    /// A cluster puts a consumer on any node that holds the stream, for a while also on one that died (a third of them), and then nobody
+    /// answers. So one after another is asked for, and the first that answers is used.
+    /// </summary>
     private async ValueTask CreateAsync(CancellationToken cancellationToken)
     {
         NatsConnection connection = await jetStream.Link.OpenAsync(cancellationToken).ConfigureAwait(false);
+
+        // Not below the connection's own inbox: what comes there is told apart by its subject, and these messages keep theirs.
+        string inbox = $"{connection.Opts.InboxPrefix}.{ObjectNames.NewNuid()}";
+        var options = new NatsSubOpts { ChannelOpts = new NatsSubChannelOpts { Capacity = MaxBatch * 2 } };
+        _messages = await jetStream.Link.GuardAsync(
+            filter,
+            token => connection.SubscribeCoreAsync(inbox, serializer: NatsRawSerializer<NatsMemoryOwner<byte>>.Default, opts: options, cancellationToken: token),
+            cancellationToken).ConfigureAwait(false);
+        _connection = connection;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        List<Task<string>> answers = [];
+        try
+        {
+            Task<string>? first;
+            do
+            {
+                answers.Add(CreateAsync(ObjectNames.NewNuid(), stop.Token));
+                await Task.WhenAny([.. answers, Task.Delay(Patience, jetStream.Link.Time, stop.Token)]).ConfigureAwait(false);
+                first = answers.Find(answer => answer.IsCompleted);
+            }
+            while (first is null);
+
+            _name = await first.ConfigureAwait(false);
+        }
+        finally
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<string> CreateAsync(string name, CancellationToken cancellationToken)
+    {
+        _asked.Add(name);
         ReadOnlyMemory<byte> request = JetStream.Json(writer =>
         {
             writer.WriteString("stream_name", jetStream.Stream);
             writer.WriteStartObject("config");
-            writer.WriteString("name", _name);
+            writer.WriteString("name", name);
             writer.WriteString("deliver_policy", startSequence == 0 ? "last_per_subject" : "by_start_sequence");
             if (startSequence > 0)
             {
@@ -153,16 +186,8 @@ internal sealed class ConsumerReader(JetStream jetStream, string filter, ulong s
             writer.WriteBoolean("mem_storage", true);
             writer.WriteEndObject();
         });
-
-        // Not below the connection's own inbox: what comes there is told apart by its subject, and these messages keep theirs.
-        string inbox = $"{connection.Opts.InboxPrefix}.{ObjectNames.NewNuid()}";
-        var options = new NatsSubOpts { ChannelOpts = new NatsSubChannelOpts { Capacity = MaxBatch * 2 } };
-        _messages = await jetStream.Link.GuardAsync(
-            filter,
-            token => connection.SubscribeCoreAsync(inbox, serializer: NatsRawSerializer<NatsMemoryOwner<byte>>.Default, opts: options, cancellationToken: token),
-            cancellationToken).ConfigureAwait(false);
-        _connection = connection;
         using System.Text.Json.JsonDocument answer = await jetStream.CallAsync(
-            $"$JS.API.CONSUMER.CREATE.{jetStream.Stream}.{_name}.{filter}", request, cancellationToken).ConfigureAwait(false);
+            $"$JS.API.CONSUMER.CREATE.{jetStream.Stream}.{name}.{filter}", request, cancellationToken).ConfigureAwait(false);
+        return name;
     }
 }

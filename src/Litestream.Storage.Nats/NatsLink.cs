@@ -33,6 +33,9 @@ internal sealed class NatsLink : IAsyncDisposable
     /// <summary>Server addresses for messages.</summary>
     public string Display { get; }
 
+    /// <summary>Clock of all time limits.</summary>
+    public TimeProvider Time => _transport.Time;
+
     /// <summary>Longest time without the answer that is waited for.</summary>
     public TimeSpan AnswerTimeout { get; }
 
@@ -56,7 +59,7 @@ internal sealed class NatsLink : IAsyncDisposable
             if (_connection is { } dead)
             {
                 _connection = null;
-                await dead.DisposeAsync().ConfigureAwait(false);
+                await ReleaseAsync(dead).ConfigureAwait(false);
             }
 
             return _connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
@@ -81,6 +84,20 @@ internal sealed class NatsLink : IAsyncDisposable
             cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Sends a message; what is answered goes to an inbox.</summary>
+    /// <exception cref="ReplicaException">It cannot be sent.</exception>
+    public async ValueTask PublishAsync(
+        NatsConnection connection, string subject, ReadOnlyMemory<byte> payload, string inbox, CancellationToken cancellationToken) =>
+        await GuardAsync(
+            subject,
+            async token =>
+            {
+                await connection.PublishAsync(
+                    subject, payload, replyTo: inbox, serializer: NatsRawSerializer<ReadOnlyMemory<byte>>.Default, cancellationToken: token).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+
     /// <summary>Runs one step on the connection within <see cref="AnswerTimeout"/> and turns the library's failures into ours.</summary>
     /// <param name="what">Subject, for messages.</param>
     /// <param name="step">The step.</param>
@@ -91,7 +108,9 @@ internal sealed class NatsLink : IAsyncDisposable
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
-            return await step(both.Token).ConfigureAwait(false);
+            // The library has waits that no token ends, behind a pipe that nobody empties while it connects again.
+            ValueTask<T> running = step(both.Token);
+            return running.IsCompleted ? await running.ConfigureAwait(false) : await running.AsTask().WaitAsync(both.Token).ConfigureAwait(false);
         }
         catch (NatsNoRespondersException e)
         {
@@ -110,20 +129,35 @@ internal sealed class NatsLink : IAsyncDisposable
         }
     }
 
+    /// <summary>Gives a subscription or a connection back, within <see cref="AnswerTimeout"/>. That it fails is not worth failing for.</summary>
+    public async ValueTask ReleaseAsync(IAsyncDisposable used)
+    {
+        try
+        {
+            await used.DisposeAsync().AsTask().WaitAsync(AnswerTimeout, _transport.Time).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is NatsException or ObjectDisposedException or InvalidOperationException or OperationCanceledException or TimeoutException or IOException)
+        {
+            // The server forgets a subscription with its connection, and a connection with its socket.
+            _transport.Logger.Write(LogLevel.Debug, "nats resource not given back", ("server", Display), ("error", e.Message));
+        }
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _connection, null) is { } connection)
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            await ReleaseAsync(connection).ConfigureAwait(false);
         }
 
         _gate.Dispose();
     }
 
     /// <summary>
-    /// A request without an answer may mean a server that hangs: the protocol's own ping would find that out after minutes. If it does not
-    /// answer a ping either, another connection is made, to another node if there is one.
+    /// A request without an answer may mean a server that hangs, or a connection whose inner loops do: the protocol's own ping would find that
+    /// out after minutes. If there is no answer to a ping either, the connection is given up, and the next request makes another one, to
+    /// another node if there is one.
     /// </summary>
     private async ValueTask ProbeAsync(CancellationToken cancellationToken)
     {
@@ -136,15 +170,14 @@ internal sealed class NatsLink : IAsyncDisposable
         {
             using var limit = new CancellationTokenSource(PingLimit, _transport.Time);
             using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-            await connection.PingAsync(both.Token).ConfigureAwait(false);
+            await connection.PingAsync(both.Token).AsTask().WaitAsync(both.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is OperationCanceledException or NatsException or ObjectDisposedException)
         {
-            if (!cancellationToken.IsCancellationRequested)
+            if (!cancellationToken.IsCancellationRequested && Interlocked.CompareExchange(ref _connection, null, connection) == connection)
             {
                 _transport.Logger.Write(LogLevel.Debug, "nats server does not answer a ping, connecting again", ("server", Display));
-                await connection.ReconnectAsync().AsTask().WaitAsync(_options.Timeout, _transport.Time, cancellationToken)
-                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await ReleaseAsync(connection).ConfigureAwait(false);
             }
         }
         finally
@@ -164,7 +197,7 @@ internal sealed class NatsLink : IAsyncDisposable
         }
         catch (Exception e)
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            await ReleaseAsync(connection).ConfigureAwait(false);
             if (e is not (NatsException or TimeoutException or IOException or System.Net.Sockets.SocketException or System.Security.Authentication.AuthenticationException
                 or System.Security.Cryptography.CryptographicException))
             {

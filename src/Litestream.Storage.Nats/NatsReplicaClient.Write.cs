@@ -49,9 +49,9 @@ public sealed partial class NatsReplicaClient
         }
         finally
         {
-            foreach (string nuid in upload.Abandoned)
+            foreach (AbandonedChunks left in upload.Abandoned)
             {
-                await RemoveChunksAsync(bucket, nuid, null).ConfigureAwait(false);
+                await RemoveChunksAsync(bucket, left.Nuid, left.Sent).ConfigureAwait(false);
             }
         }
     }
@@ -99,12 +99,12 @@ public sealed partial class NatsReplicaClient
             cancellationToken).ConfigureAwait(false);
         if (placement == Placement.Taken)
         {
-            await RemoveChunksAsync(bucket, metadata.Nuid, metadata.Map).ConfigureAwait(false);
+            await RemoveChunksAsync(bucket, metadata.Nuid, metadata.Chunks).ConfigureAwait(false);
             await RequireSameAsync(info, trailer, metadata.Name, cancellationToken).ConfigureAwait(false);
         }
         else if ((replaced.Object ?? replaced.Tombstone) is { } former)
         {
-            await RemoveChunksAsync(bucket, former.Nuid, former.Map).ConfigureAwait(false);
+            await RemoveChunksAsync(bucket, former.Nuid, replaced.Object?.Chunks).ConfigureAwait(false);
         }
     }
 
@@ -121,11 +121,11 @@ public sealed partial class NatsReplicaClient
     }
 
     /// <summary>Removes chunks that belong to no object. That they stay costs space, nothing else: it is not worth failing for.</summary>
-    private async ValueTask RemoveChunksAsync(Bucket bucket, string nuid, ChunkMap? map)
+    private async ValueTask RemoveChunksAsync(Bucket bucket, string nuid, long? count)
     {
         try
         {
-            await bucket.RemoveChunksAsync(nuid, map, CancellationToken.None).ConfigureAwait(false);
+            await bucket.RemoveChunksAsync(nuid, count, CancellationToken.None).ConfigureAwait(false);
         }
         catch (ReplicaException e)
         {

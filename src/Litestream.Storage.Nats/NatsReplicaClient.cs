@@ -49,12 +49,13 @@ public sealed partial class NatsReplicaClient : IReplicaClient
         int level, Txid seek, bool accurateTimes, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string prefix = Keys.Level(level);
-        List<LtxFileInfo> found = await ListObjectsAsync(
+        List<LtxFileInfo?> listed = await ListObjectsAsync<LtxFileInfo?>(
             prefix,
             (metadata, stored) => LtxFileName.TryParse(metadata.Name.AsSpan(prefix.Length), out Txid min, out Txid max) && min >= seek
                 ? new LtxFileInfo(level, min, max, metadata.Size, metadata.Timestamp ?? stored)
                 : null,
             cancellationToken).ConfigureAwait(false);
+        List<LtxFileInfo> found = [.. listed.OfType<LtxFileInfo>()];
         found.Sort(static (a, b) => a.MinTxid != b.MinTxid ? a.MinTxid.CompareTo(b.MinTxid) : a.MaxTxid.CompareTo(b.MaxTxid));
         foreach (LtxFileInfo info in found)
         {
@@ -114,16 +115,7 @@ public sealed partial class NatsReplicaClient : IReplicaClient
     /// <inheritdoc/>
     public async ValueTask DeleteAllAsync(CancellationToken cancellationToken)
     {
-        List<string> found = [];
-        await ListObjectsAsync(
-            Keys.Root + "ltx/",
-            (metadata, _) =>
-            {
-                found.Add(metadata.Name);
-                return null;
-            },
-            cancellationToken,
-            found.Clear).ConfigureAwait(false);
+        List<string> found = await ListObjectsAsync(Keys.Root + "ltx/", (metadata, _) => metadata.Name, cancellationToken).ConfigureAwait(false);
         await DeleteObjectsAsync(found, cancellationToken).ConfigureAwait(false);
     }
 
@@ -164,32 +156,14 @@ public sealed partial class NatsReplicaClient : IReplicaClient
         }
     }
 
-    /// <summary>Objects whose name begins with a prefix, in no order; tombstones and links are left out. A failure starts the listing again.</summary>
-    private async ValueTask<List<LtxFileInfo>> ListObjectsAsync(
-        string prefix, Func<ObjectMetadata, DateTimeOffset, LtxFileInfo?> select, CancellationToken cancellationToken, Action? restart = null)
+    /// <summary>What is wanted of the objects whose name begins with a prefix, in no order. A failure starts the listing again.</summary>
+    private async ValueTask<List<T>> ListObjectsAsync<T>(string prefix, Func<ObjectMetadata, DateTimeOffset, T> select, CancellationToken cancellationToken)
     {
         Bucket bucket = await OpenBucketAsync(cancellationToken).ConfigureAwait(false);
         long began = _transport.Time.GetTimestamp();
         ReplicaMetrics.Count(Type, "LIST");
-        List<LtxFileInfo> found = await _retry.ExecuteAsync(
-            "LIST " + prefix,
-            async token =>
-            {
-                List<LtxFileInfo> files = [];
-                restart?.Invoke();
-                await bucket.ListAsync(
-                    prefix,
-                    (metadata, stored) =>
-                    {
-                        if (select(metadata, stored) is { } file)
-                        {
-                            files.Add(file);
-                        }
-                    },
-                    token).ConfigureAwait(false);
-                return files;
-            },
-            cancellationToken).ConfigureAwait(false);
+        List<T> found = await _retry.ExecuteAsync(
+            "LIST " + prefix, token => bucket.ListAsync(prefix, select, token), cancellationToken).ConfigureAwait(false);
         ReplicaMetrics.Took(Type, "LIST", _transport.Time.GetElapsedTime(began));
         return found;
     }

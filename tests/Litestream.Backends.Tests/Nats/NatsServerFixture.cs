@@ -13,7 +13,9 @@ public sealed class NatsServerFixture : IAsyncLifetime
 
     public StorageTransport Transport { get; } = new();
 
-    public string Url => $"nats://127.0.0.1:{_server.Port}";
+    public int Port => _server.Port;
+
+    public string Url => $"nats://127.0.0.1:{Port}";
 
     public async ValueTask InitializeAsync() => _server = await StorageServer.StartAsync("nats");
 

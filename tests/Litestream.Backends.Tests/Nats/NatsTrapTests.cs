@@ -8,6 +8,7 @@ using Litestream.Storage.Nats;
 using Litestream.Storage.Transport;
 using Litestream.TestKit;
 using Litestream.TestKit.Replicas;
+using Litestream.TestKit.Servers;
 using Xunit;
 
 namespace Litestream.Backends.Tests.Nats;
@@ -284,6 +285,66 @@ public sealed class NatsTrapTests(NatsServerFixture server) : IClassFixture<Nats
             Enumerable.Range(1, count), new ParallelOptions { MaxDegreeOfParallelism = 16 },
             async (txid, _) => await bucket.WriteAsync(0, (ulong)txid, (ulong)txid, size: 130, mode: WriteMode.CreateOnly));
         Assert.Equal(Enumerable.Range(1, count), (await bucket.ListAsync(0)).Select(file => (int)file.MinTxid.Value));
+    }
+
+    /// <summary>Faster than one can ask: a reader who wants to see nothing more come never gets there.</summary>
+    [Fact]
+    public async Task Backend_T19_A_listing_from_afar_ends_while_others_write_without_a_pause()
+    {
+        await using TestBucket bucket = await server.CreateBucketAsync();
+        await bucket.WriteAsync(0, 1, 1);
+        await using var proxy = new DelayProxy(server.Port, TimeSpan.FromMilliseconds(25));
+        await using var far = new NatsReplicaClient(bucket.Options with { Url = $"nats://127.0.0.1:{proxy.Port}" }, server.Transport);
+        using var stop = new CancellationTokenSource();
+        Task writing = Task.Run(async () =>
+        {
+            for (int txid = 2; !stop.IsCancellationRequested; txid++)
+            {
+                await bucket.PublishAsync(bucket.Names.Metadata($"ltx/1/{LtxSample.Name((ulong)txid, (ulong)txid)}"), Tombstone(bucket, txid));
+            }
+        });
+        try
+        {
+            Task<List<LtxFileInfo>> listing = far.ListAsync(0, default, false, CancellationToken.None).ToListAsync(CancellationToken.None).AsTask();
+            Assert.Single(await listing.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await writing;
+        }
+    }
+
+    /// <summary>A connection that is alive and silent; the protocol's own ping would find that out after minutes.</summary>
+    [Fact]
+    public async Task A_server_that_hangs_is_left_for_another_one()
+    {
+        await using TestBucket bucket = await server.CreateBucketAsync();
+        await bucket.WriteAsync(0, 1, 1);
+        await using var hanging = new DelayProxy(server.Port, TimeSpan.Zero);
+        NatsReplicaClient client;
+        do
+        {
+            // Which of the two it connects to first is chance.
+            client = new NatsReplicaClient(bucket.Options with { Url = $"nats://127.0.0.1:{hanging.Port},{server.Url}" }, server.Transport);
+            await client.InitializeAsync(CancellationToken.None);
+            if (hanging.Connections == 0)
+            {
+                await client.DisposeAsync();
+            }
+        }
+        while (hanging.Connections == 0);
+
+        await using (client)
+        {
+            hanging.Freeze();
+            Task listing = client.ListAsync(0, default, false, CancellationToken.None).ToListAsync(CancellationToken.None).AsTask();
+            Task writing = client.WriteAsync(0, new Txid(2), new Txid(2), new MemoryStream(LtxSample.Create(2, 2, 700_000)), WriteMode.CreateOnly, CancellationToken.None).AsTask();
+            await Task.WhenAll(listing, writing).WaitAsync(TimeSpan.FromSeconds(50), TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal(LtxSample.Create(2, 2, 700_000), await bucket.ReadAsync(0, 2, 2));
+        hanging.Thaw();
     }
 
     [Fact]
