@@ -39,8 +39,12 @@ public sealed class ClusterTests(ITestOutputHelper output)
             cluster.Kill(node);
             long began = Stopwatch.GetTimestamp();
             await scene.ProgressAsync(daemon, Progress);
-            longest = TimeSpan.FromTicks(Math.Max(longest.Ticks, Stopwatch.GetElapsedTime(began).Ticks));
+            TimeSpan progressed = Stopwatch.GetElapsedTime(began);
+            longest = progressed > longest ? progressed : longest;
             await cluster.RestartAsync(node);
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"kill {kill + 1}, node {node}: {Progress} transactions after {progressed.TotalSeconds:0.0} s, caught up after {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s"));
         }
 
         await scene.ProgressAsync(daemon, Progress);
