@@ -6,6 +6,12 @@ namespace Litestream.Sqlite;
 /// </summary>
 public sealed class DatabasePageReader : IDisposable
 {
+    /// <summary>
+    /// Pages after which SQLite's cache is emptied: none is read twice, and two megabytes once allocated stay with the process, however
+    /// soon they are freed.
+    /// </summary>
+    private const uint CachedPages = 32;
+
     private readonly SqliteConnection _connection;
     private readonly Statement _statement;
     private readonly int _pageSize;
@@ -55,6 +61,11 @@ public sealed class DatabasePageReader : IDisposable
         }
 
         PageNumber = (uint)next;
+        if (PageNumber % CachedPages == 0)
+        {
+            _connection.ReleasePages();
+        }
+
         return true;
     }
 

@@ -287,7 +287,7 @@ public sealed unsafe class SqliteConnection : IDisposable
     {
         Execute("PRAGMA writable_schema = RESET");
         Execute("PRAGMA writable_schema = ON");
-        _ = NativeMethods.DbReleaseMemory(Handle);
+        ReleasePages();
     }
 
     /// <summary>Closes the connection; an open transaction ends. Leaves <c>-wal</c> and <c>-shm</c> in place.</summary>
@@ -362,6 +362,9 @@ public sealed unsafe class SqliteConnection : IDisposable
     /// <summary>How long the next calls wait for locks.</summary>
     internal void SetBusyTimeout(TimeSpan timeout) =>
         Check(NativeMethods.BusyTimeout(Handle, (int)Math.Ceiling(timeout.TotalMilliseconds)), "set the busy timeout of");
+
+    /// <summary>Drops the cached pages that nothing uses at this moment.</summary>
+    internal void ReleasePages() => _ = NativeMethods.DbReleaseMemory(Handle);
 
     internal void PageReaderClosed(DatabasePageReader reader)
     {

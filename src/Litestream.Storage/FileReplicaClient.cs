@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using Litestream.Ltx;
 
 namespace Litestream.Storage;
@@ -28,8 +27,9 @@ public sealed partial class FileReplicaClient : IReplicaClient, ILocalReplica
     private readonly bool[] _swept = new bool[LtxFileInfo.LevelCount];
 
     // Two writers must never share a temp file: the one would publish what the other is still writing. The process id is not
-    // enough, since containers that share a volume often have the same one.
-    private readonly string _writer = RandomNumberGenerator.GetHexString(16, lowercase: true);
+    // enough, since containers that share a volume often have the same one. The second half of a random GUID has 62 random bits, from
+    // the kernel; RandomNumberGenerator would load OpenSSL for them, 5 MB that a daemon with a directory replica never needs.
+    private readonly string _writer = Guid.NewGuid().ToString("N")[16..];
     private uint _writes;
 
     /// <summary>Creates the client; nothing is touched yet.</summary>

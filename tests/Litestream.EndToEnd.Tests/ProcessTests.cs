@@ -104,6 +104,24 @@ public class ProcessTests
         scene.Succeeded();
     }
 
+    // Each of these libraries costs megabytes for as long as the process lives, and the stores that need them are not in use.
+    [Fact]
+    public async Task A_directory_replica_loads_no_library_of_the_network()
+    {
+        using Scene scene = new();
+        await WriteAsync(scene, commits: 20);
+        await using DaemonProcess daemon = scene.StartDaemon();
+        await FileWait.UntilAsync(scene.Replica, () => scene.CountLevelZero() > 0, "the first L0 file");
+        string maps = await File.ReadAllTextAsync($"/proc/{daemon.Id}/maps");
+        Assert.Contains("libc.so", maps, StringComparison.Ordinal);
+        Assert.DoesNotContain("libssl", maps, StringComparison.Ordinal);
+        Assert.DoesNotContain("libcrypto", maps, StringComparison.Ordinal);
+        Assert.DoesNotContain("libgssapi", maps, StringComparison.Ordinal);
+        Assert.DoesNotContain("libicu", maps, StringComparison.Ordinal);
+        Assert.Equal(0, await daemon.StopAsync());
+        scene.Succeeded();
+    }
+
     [Fact]
     public async Task A_database_that_appears_later_is_picked_up()
     {

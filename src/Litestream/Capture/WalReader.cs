@@ -13,9 +13,13 @@ namespace Litestream.Capture;
 internal sealed class WalReader : IDisposable
 {
     /// <summary>
-    /// Bytes read at a time. An ordinary pass fits in, so that its pages are taken from memory and the WAL is read once.
+    /// Bytes read at a time. Of a pass that is longer the newest images stand mostly in its last chunk, since busy pages come again and
+    /// again; the few others are read once more. Larger chunks saved nothing, and stayed in memory.
     /// </summary>
-    private const int ChunkBytes = 4 << 20;
+    private const int ChunkBytes = 512 << 10;
+
+    /// <summary>Bytes that the passes of a database with few changes need. Who needs more gets a whole chunk at once, not one size after the other.</summary>
+    private const int SmallBytes = 64 << 10;
 
     private readonly IFile file;
     private readonly int pageSize;
@@ -187,7 +191,8 @@ internal sealed class WalReader : IDisposable
         if (buffer.Length < frames * FrameSize)
         {
             Trim();
-            buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(frames * FrameSize);
+            int needed = frames * FrameSize;
+            buffer = System.Buffers.ArrayPool<byte>.Shared.Rent(needed <= SmallBytes ? needed : Math.Max(needed, ChunkBytes));
         }
 
         bufferFrames = 0;

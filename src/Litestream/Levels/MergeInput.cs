@@ -11,6 +11,9 @@ internal sealed class MergeInput : IDisposable
     /// <summary>A file above this size is not copied into a file in between: it costs one read buffer, whatever its size.</summary>
     public const long LargeSize = 1 << 20;
 
+    /// <summary>Least bytes to read at a time: a page frame or two.</summary>
+    private const long SmallestRead = 8 << 10;
+
     private const int RemoteOverhead = 64 * 1024;
     private const int ReaderOverhead = 2 * 1024;
 
@@ -44,8 +47,8 @@ internal sealed class MergeInput : IDisposable
     /// <summary>Memory in bytes that it takes while it is open.</summary>
     public long Cost => BitOperations.RoundUpToPowerOf2((uint)BufferSize) + ReaderOverhead + (IsRemote ? RemoteOverhead : 0);
 
-    /// <summary>A small file is read in one piece; a large one through a buffer.</summary>
-    private int BufferSize => (int)Math.Clamp(Size, LtxFormat.HeaderSize, LtxReader.DefaultBufferSize);
+    /// <summary>A file is read in some eight pieces: all files of a merge are open at once, and whole in memory they would be megabytes.</summary>
+    private int BufferSize => (int)Math.Clamp(Math.Min(Size, Math.Max(Size / 8, SmallestRead)), LtxFormat.HeaderSize, LtxReader.DefaultBufferSize);
 
     /// <summary>A source of which the state directory has a copy.</summary>
     public static MergeInput Local(int number, LtxFileInfo source, long size, LocalLtxDirectory directory)
