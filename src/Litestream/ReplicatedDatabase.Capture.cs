@@ -155,13 +155,7 @@ public sealed partial class ReplicatedDatabase
         schedule.RecordPass(now, pass.Advanced);
         if (uploader.RemotePosition < published.Value)
         {
-            // At most one file in a sync interval, so at most one upload; the first after quiet goes at once.
-            if (published.Value > lastPublished)
-            {
-                lastPublished = published.Value;
-                schedule.RecordPublish(now);
-            }
-
+            RecordPublished(now);
             uploadWake.Signal();
         }
 
@@ -172,6 +166,24 @@ public sealed partial class ReplicatedDatabase
         }
 
         return pass;
+    }
+
+    /// <summary>At most one file in a sync interval, so at most one upload; the first after quiet goes at once.</summary>
+    private void RecordPublished(DateTimeOffset now)
+    {
+        if (published.Value > lastPublished)
+        {
+            lastPublished = published.Value;
+            schedule.RecordPublish(now);
+        }
+    }
+
+    /// <summary>The file that ends where a snapshot begins counts as the one of its interval.</summary>
+    private SnapshotSource? BeginSnapshot(CaptureSession open, CancellationToken cancellationToken)
+    {
+        SnapshotSource? source = open.BeginSnapshot(cancellationToken);
+        RecordPublished(Now);
+        return source;
     }
 
     private void RunDueCheckpoint(CaptureSession open, bool asked, CancellationToken cancellationToken)

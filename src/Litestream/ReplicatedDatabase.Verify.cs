@@ -74,7 +74,7 @@ public sealed partial class ReplicatedDatabase
     private async Task<LiveDatabase?> DigestAsync(CancellationToken cancellationToken)
     {
         SnapshotSource? source = null;
-        await WithSessionAsync(open => source = open.BeginSnapshot(cancellationToken), cancellationToken).ConfigureAwait(false);
+        await WithSessionAsync(open => source = BeginSnapshot(open, cancellationToken), cancellationToken).ConfigureAwait(false);
         if (source is null)
         {
             return null;

@@ -192,7 +192,7 @@ public sealed partial class ReplicatedDatabase : IAsyncDisposable
         using Operation operation = operations.Begin(cancellationToken);
         cancellationToken = operation.Token;
         SnapshotSource? source = null;
-        await WithSessionAsync(open => source = open.BeginSnapshot(cancellationToken), cancellationToken).ConfigureAwait(false);
+        await WithSessionAsync(open => source = BeginSnapshot(open, cancellationToken), cancellationToken).ConfigureAwait(false);
         if (source is null)
         {
             return null;

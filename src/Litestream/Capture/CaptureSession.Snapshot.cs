@@ -13,7 +13,8 @@ internal sealed partial class CaptureSession
     /// <returns>The source; the caller disposes it. Null while there is nothing to copy.</returns>
     public SnapshotSource? BeginSnapshot(CancellationToken cancellationToken)
     {
-        Pass(publish: true, cancellationToken);
+        // What this captures waits for the rest: one file more for a snapshot, not two.
+        Pass(publish: false, cancellationToken);
         SqliteConnection connection = readLock.OpenConnection();
         try
         {

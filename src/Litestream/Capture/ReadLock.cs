@@ -13,6 +13,8 @@ internal sealed class ReadLock : IDisposable
     private SqliteConnection holder;
     private SqliteConnection? next;
     private SqliteConnection? checkpointer;
+    private WalPosition? begun;
+    private WalPosition? settled;
 
     private ReadLock(string path, SqliteOpenOptions options, SqliteConnection holder)
     {
@@ -66,7 +68,7 @@ internal sealed class ReadLock : IDisposable
         next.BeginRead();
         try
         {
-            position = PositionOf(next);
+            begun = position = PositionOf(next);
             return next;
         }
         catch
@@ -83,21 +85,22 @@ internal sealed class ReadLock : IDisposable
     /// Ends the old lock, so that the transaction begun last is the lock. The caller has captured everything up to its position.
     /// If the WAL was restarted between the two, the old one may only end after a PASSIVE of ours was not refused: an application's
     /// unpatched checkpointer that still works from the old header holds the checkpoint lock, and would corrupt the database if the
-    /// WAL could be restarted once more under it (§8.7 rule 5, §17).
+    /// WAL could be restarted once more under it (§8.7 rule 5, §17). Any PASSIVE since the new generation was first seen will do: while
+    /// the old lock stands, nothing of that generation is backfilled, so it is not restarted, and whoever begins later reads its header.
     /// </summary>
     /// <returns>False if the old lock had to stay; try the whole hand-over again later.</returns>
     public bool TryHandOver(WalPosition? position)
     {
-        SqliteConnection begun = next ?? throw new InvalidOperationException("no transaction was begun");
-        bool restarted = position is { } p && (Position is not { } m || p.Salt1 != m.Salt1 || p.Salt2 != m.Salt2);
-        if (restarted && Checkpoint(CheckpointMode.Passive) is not { Busy: false, HasRun: true })
+        SqliteConnection following = next ?? throw new InvalidOperationException("no transaction was begun");
+        if (position is { } p && !IsSameGeneration(p, Position) && !IsSameGeneration(p, settled)
+            && Checkpoint(CheckpointMode.Passive) is not { Busy: false, HasRun: true })
         {
-            begun.EndRead();
+            following.EndRead();
             return false;
         }
 
         holder.EndRead();
-        (holder, next) = (begun, holder);
+        (holder, next) = (following, holder);
         Position = position;
         return true;
     }
@@ -117,6 +120,11 @@ internal sealed class ReadLock : IDisposable
             // A connection that never read the database answers OK and -1, -1 without doing anything (§8.7 rule 5): no answer.
             checkpointer.QueryInt64("PRAGMA user_version");
             result = checkpointer.Checkpoint(mode, busyTimeout);
+        }
+
+        if (mode == CheckpointMode.Passive && result is { Busy: false, HasRun: true })
+        {
+            settled = begun;
         }
 
         return result;
@@ -154,6 +162,9 @@ internal sealed class ReadLock : IDisposable
                 $"cannot switch {path} to WAL mode (journal mode is '{mode}'); run 'PRAGMA journal_mode = wal' on it once while nobody uses it");
         }
     }
+
+    private static bool IsSameGeneration(in WalPosition position, in WalPosition? other) =>
+        other is { } known && position.Salt1 == known.Salt1 && position.Salt2 == known.Salt2;
 
     private static WalPosition? PositionOf(SqliteConnection connection) =>
         connection.TryGetPosition(out WalPosition position) ? position : null;

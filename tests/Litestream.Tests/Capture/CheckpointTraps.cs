@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Litestream.Capture;
 using Litestream.Ltx;
+using Litestream.Sqlite;
 using Litestream.Storage;
 using Litestream.TestKit.Files;
 using Litestream.Tests.Support;
@@ -99,6 +100,80 @@ public sealed class CheckpointTraps
         scene.Commit("INSERT INTO t(v) VALUES (2);");
         scene.Capture(publish: true);
         scene.AssertChain();
+    }
+
+    /// <summary>
+    /// Writers that never pause run a checkpoint with every commit, so that ours is often refused. One that came back since the new generation
+    /// was seen is enough for rule 5: asking for another one at the hand-over, again and again, kept the lock on slot 0 and the WAL growing.
+    /// </summary>
+    [Fact]
+    public void OnePassiveBehindARestartIsEnoughToMoveTheLock()
+    {
+        using var test = new TestDatabase();
+        using var app = new SqliteShell(test.Path);
+        app.Run("PRAGMA journal_mode=WAL; CREATE TABLE t(v); INSERT INTO t VALUES (1);");
+        using var checkpoint = new CheckpointLock(test.Path);
+        using ReadLock readLock = ReadLock.Acquire(test.Path, TimeSpan.Zero);
+        Restart(app, readLock);
+        readLock.BeginNext(out WalPosition? second);
+        checkpoint.Take();
+        Assert.False(readLock.TryHandOver(second), "an old checkpointer may be at work from before the restart");
+        checkpoint.Release();
+        Assert.True(readLock.Checkpoint(CheckpointMode.Passive) is { Busy: false, HasRun: true });
+        checkpoint.Take();
+        app.Run("INSERT INTO t VALUES (3);");
+        readLock.BeginNext(out second);
+        Assert.True(readLock.TryHandOver(second), "none can be at work any more");
+        checkpoint.Release();
+
+        // It counts for this restart, not for the next.
+        Restart(app, readLock);
+        readLock.BeginNext(out WalPosition? third);
+        Assert.NotEqual(second!.Value.Salt1, third!.Value.Salt1);
+        checkpoint.Take();
+        Assert.False(readLock.TryHandOver(third), "a PASSIVE from before the restart proves nothing");
+        checkpoint.Release();
+        readLock.BeginNext(out third);
+        Assert.True(readLock.TryHandOver(third));
+    }
+
+    /// <summary>A complete checkpoint, the lock behind it, and a commit that restarts the WAL.</summary>
+    private static void Restart(SqliteShell app, ReadLock readLock)
+    {
+        readLock.BeginNext(out WalPosition? end);
+        Assert.True(readLock.TryHandOver(end));
+        Assert.True(readLock.Checkpoint(CheckpointMode.Passive).IsComplete);
+        readLock.BeginNext(out end);
+        Assert.True(readLock.TryHandOver(end));
+        app.Run("INSERT INTO t VALUES (2);");
+    }
+
+    /// <summary>
+    /// A snapshot brings the file of its interval forward. Written by its first pass already, the file would be followed by another one as soon
+    /// as somebody commits before the copy's transaction begins.
+    /// </summary>
+    [Fact]
+    public void ASnapshotCutsOneFile()
+    {
+        using var scene = new SessionScene();
+        bool armed = false;
+        using CaptureSession session = scene.Open(new HookFileSystem(scene.Files, (operation, path) =>
+        {
+            if (armed && operation == FileOperation.Rename)
+            {
+                armed = false;
+                scene.Commit("INSERT INTO t(v) VALUES (2);");
+            }
+        }));
+        scene.Capture(publish: true);
+        ulong before = scene.Published.Value.Value;
+        scene.Commit("INSERT INTO t(v) VALUES (1);");
+        armed = true;
+        using SnapshotSource? source = session.BeginSnapshot(CancellationToken.None);
+        Assert.False(armed, "a file was written");
+        Assert.Equal(before + 1, source!.Txid.Value);
+        Assert.Equal(before + 1, scene.Published.Value.Value);
+        Assert.False(session.HasPending);
     }
 
     [Fact]
