@@ -34,7 +34,7 @@ public sealed class WatchTests
             }
         });
         await Task.WhenAll(Enumerable.Range(0, Count).Select(i => daemon.WaitForAsync(Added(sandbox, $"{i}.db"))));
-        await Task.WhenAll(Enumerable.Range(0, Count).Select(i => WaitForReplicaAsync(sandbox, $"{i}.db")));
+        await WaitForReplicasAsync(sandbox, [.. Enumerable.Range(0, Count).Select(i => $"{i}.db")]);
         daemon.Send("SIGTERM");
         RunResult result = await daemon.WaitAsync();
         Assert.Equal(0, result.ExitCode);
@@ -112,8 +112,29 @@ public sealed class WatchTests
 
     private static string Removed(Sandbox sandbox, string name) => $"msg=\"removed database from replication\" path={sandbox.Root}/data/{name}";
 
-    private static Task WaitForReplicaAsync(Sandbox sandbox, string name) => TestKit.Processes.FileWait.UntilAsync(
-        sandbox.Root + "/data",
-        () => File.Exists($"{sandbox.Root}/data/replica/{name}/ltx/0/0000000000000001-0000000000000001.ltx"),
-        "replica of " + name);
+    private static Task WaitForReplicaAsync(Sandbox sandbox, string name) => WaitForReplicasAsync(sandbox, name);
+
+    /// <summary>One watcher for all: hundreds of them, each on the whole tree, would be what the test measures.</summary>
+    private static async Task WaitForReplicasAsync(Sandbox sandbox, params string[] names)
+    {
+        var missing = new Queue<string>(names);
+        bool AllAreThere()
+        {
+            while (missing.TryPeek(out string? name) && File.Exists($"{sandbox.Root}/data/replica/{name}/ltx/0/0000000000000001-0000000000000001.ltx"))
+            {
+                missing.Dequeue();
+            }
+
+            return missing.Count == 0;
+        }
+
+        try
+        {
+            await TestKit.Processes.FileWait.UntilAsync(sandbox.Root + "/data", AllAreThere, "replicas");
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message} of {missing.Count} databases: {string.Join(' ', missing.Take(5))}", e);
+        }
+    }
 }
