@@ -5,8 +5,9 @@ namespace Litestream.Ltx;
 /// quarters of the work of writing a file, and the only part that need not be in order.
 /// </summary>
 /// <remarks>
-/// Memory: two buffers of 128 KiB for each of <see cref="Parallelism"/>. The caller's thread helps when it would have to wait, so that
-/// nothing stalls in a pool without a free thread. Not thread-safe.
+/// Memory: two buffers of 256 KiB for each of <see cref="Parallelism"/> and for two more: one is filled, and one lies ready, since waking a
+/// thread takes as long as half a batch. The caller's thread helps when it would have to wait, so that nothing stalls in a pool without a
+/// free thread. Not thread-safe.
 /// </remarks>
 public sealed class LtxParallelWriter : IDisposable
 {
@@ -25,7 +26,7 @@ public sealed class LtxParallelWriter : IDisposable
     }
 
     /// <summary>
-    /// Batches that are compressed at a time: half of the processors, for the application beside us has the other half, but at least 2
+    /// Threads that batches are made for: half of the processors, for the application beside us has the other half, but at least 2
     /// and at most 4, which is more than disks and stores take.
     /// </summary>
     public static int Parallelism { get; } = Math.Clamp(Environment.ProcessorCount / 2, 2, 4);
@@ -75,7 +76,7 @@ public sealed class LtxParallelWriter : IDisposable
     {
         filling.Start();
         running.Enqueue(filling);
-        if (running.Count == Parallelism)
+        if (running.Count > Parallelism)
         {
             AppendOldest();
         }

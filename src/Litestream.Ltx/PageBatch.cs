@@ -5,7 +5,7 @@ namespace Litestream.Ltx;
 /// <summary>Some pages that are compressed together, on one thread of the pool (see <see cref="LtxParallelWriter"/>).</summary>
 internal sealed class PageBatch : IDisposable
 {
-    private const int Size = 128 << 10;
+    private const int Size = 256 << 10;
 
     private readonly int pageSize;
     private readonly (uint Number, int BlockEnd, ulong Crc)[] pages;

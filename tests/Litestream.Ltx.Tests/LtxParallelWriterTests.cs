@@ -2,16 +2,16 @@ namespace Litestream.Ltx.Tests;
 
 public sealed class LtxParallelWriterTests
 {
-    /// <summary>Page counts around one batch, and some batches; page sizes with many pages a batch, with two, and the largest.</summary>
+    /// <summary>Page counts around one batch, and some batches; page sizes with many pages a batch, and the largest.</summary>
     [Theory]
     [InlineData(512, 1)]
     [InlineData(512, 2000)]
-    [InlineData(4096, 31)]
-    [InlineData(4096, 32)]
-    [InlineData(4096, 33)]
+    [InlineData(4096, 63)]
+    [InlineData(4096, 64)]
+    [InlineData(4096, 65)]
     [InlineData(4096, 700)]
     [InlineData(65536, 1)]
-    [InlineData(65536, 2)]
+    [InlineData(65536, 4)]
     [InlineData(65536, 41)]
     public void FileIsTheSameByteForByte(int pageSize, int count)
     {
