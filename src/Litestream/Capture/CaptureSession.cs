@@ -235,7 +235,7 @@ internal sealed partial class CaptureSession : IDisposable
     public bool FileIsAhead()
     {
         OpenWal();
-        return wal is { } open && readLock.Position is { } position && open.HoldsMoreThan(position);
+        return wal is { } open && open.HoldsMoreThan(readLock.Position);
     }
 
     /// <summary>

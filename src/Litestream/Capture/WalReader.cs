@@ -146,12 +146,18 @@ internal sealed class WalReader : IDisposable
     }
 
     /// <summary>True if the file seems to hold frames behind a position: a commit that is not visible yet (trap C13), or an unfinished one.</summary>
-    public bool HoldsMoreThan(in WalPosition position)
+    /// <param name="end">The position; null = the index has no WAL yet, so that a header already is more: the file was empty, or truncated.</param>
+    public bool HoldsMoreThan(WalPosition? end)
     {
         WalHeader? header = ReadHeader();
         if (header is not { } current)
         {
             return false;
+        }
+
+        if (end is not { } position)
+        {
+            return true;
         }
 
         if (current.Salt1 != position.Salt1 || current.Salt2 != position.Salt2)

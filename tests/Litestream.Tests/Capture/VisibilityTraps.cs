@@ -64,6 +64,30 @@ public sealed class VisibilityTraps
         CaptureTests.AssertStates(new() { [store.Database.GetStatus().Txid.Value] = app.Image() }, test.RemoteLevelZero);
     }
 
+    /// <summary>The same behind an empty WAL, of which the index knows no position: nothing is visible, and a header in the file is more than that.</summary>
+    [Fact]
+    public async Task Trap_C13_TheFirstCommitInAnEmptyWalIsShippedAtOnce()
+    {
+        string[] slow = ["strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=150000"];
+        if (!await CanRunAsync([.. slow, "true"]))
+        {
+            Assert.Skip("needs strace with the right to trace");
+        }
+
+        using var test = new TestDatabase { Configure = o => o with { MonitorInterval = TimeSpan.FromHours(1), SyncInterval = TimeSpan.FromMilliseconds(100) } };
+        using var app = new SqliteShell(test.Path, under: slow);
+        app.Run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(v); INSERT INTO t VALUES (0); PRAGMA wal_checkpoint(TRUNCATE);");
+        await using ManualStore store = await test.OpenAsync(fileSystem: Unsynced, monitor: true);
+        await test.Logs.WaitForAsync("ltx file uploaded");
+        await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
+        int before = test.Logs.Count("ltx file uploaded");
+        long began = Stopwatch.GetTimestamp();
+        app.Run("INSERT INTO t VALUES (1);");
+        await test.Logs.WaitForAsync("ltx file uploaded", before + 1);
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 0, 20);
+        CaptureTests.AssertStates(new() { [store.Database.GetStatus().Txid.Value] = app.Image() }, test.RemoteLevelZero);
+    }
+
     [Fact]
     public async Task Trap_C14_AnEmptiedWalAndAStopLoseNothing()
     {
